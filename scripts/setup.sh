@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Installs what the build needs and is missing (Debian 12+, Ubuntu 24.04+).  Safe to run again: a machine
+# that has everything is left alone, without apt and without root.
+#   scripts/setup.sh           install
+#   scripts/setup.sh --check   only list what is missing (exit status 1 when something is)
+set -euo pipefail
+
+packages=(
+  g++ bazel-bootstrap bazel-rules-cc bazel-rules-java
+  libtorch-dev libopenblas0-openmp libdnnl-dev
+  libtomlplusplus-dev libsqlite3-dev libcli11-dev
+  libgtest-dev libgmock-dev libbenchmark-dev
+  libfmt-dev nlohmann-json3-dev libssl-dev libzip-dev
+  libturbojpeg0-dev libpng-dev libexif-dev
+)
+
+installed() { [[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]; }
+
+if ! command -v dpkg-query >/dev/null; then
+  echo "setup.sh: not a Debian/Ubuntu machine; install the libraries of README.md by hand and set LIBTORCH_HOME" >&2
+  exit 1
+fi
+missing=()
+for p in "${packages[@]}"; do installed "$p" || missing+=("$p"); done
+if [[ -n "${LIBTORCH_HOME:-}" ]]; then  # an own LibTorch: the system one is not needed
+  keep=(); for p in "${missing[@]}"; do [[ $p == libtorch-dev ]] || keep+=("$p"); done; missing=("${keep[@]}")
+fi
+if ((${#missing[@]} == 0)); then exit 0; fi
+echo "setup.sh: missing: ${missing[*]}" >&2
+if [[ "${1:-}" == --check ]]; then exit 1; fi
+
+sudo=()
+if ((EUID != 0)); then
+  command -v sudo >/dev/null || { echo "setup.sh: run as root, or install sudo" >&2; exit 1; }
+  sudo=(sudo)
+fi
+export DEBIAN_FRONTEND=noninteractive
+"${sudo[@]}" apt-get update -qq
+"${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"
