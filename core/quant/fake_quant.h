@@ -1,0 +1,21 @@
+// fake_quant.h: quantization of LibTorch tensors, bit for bit equal to reference.h.
+//
+// x: float32 on the CPU, any shape, no NaN.  per_channel: x.size(axis) == scale.size().  Never modifies x.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "core/quant/quant_params.h"
+
+namespace ptq::quant {
+
+// Codes, int32, same shape as x.
+at::Tensor Quantize(const at::Tensor& x, const QuantParams& params);
+
+// Values of codes, float32, same shape.
+at::Tensor Dequantize(const at::Tensor& codes, const QuantParams& params);
+
+// Dequantize(Quantize(x)) in one pass over memory.
+at::Tensor FakeQuantize(const at::Tensor& x, const QuantParams& params);
+
+}  // namespace ptq::quant
