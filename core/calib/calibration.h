@@ -1,0 +1,70 @@
+// calibration.h: runs the float model over the calibration images, one stage at a time.
+//
+// A stage is the patch embedding, one block, or the head.  Between stages only the stage's inputs are kept
+// (images x tokens x width floats), so memory does not grow with depth.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/base/progress.h"
+#include "core/calib/statistics.h"
+#include "core/vit/model.h"
+
+namespace ptq::calib {
+
+// The calibration images, already preprocessed; can be read several times, each time in the same order.
+class ImageSource {
+ public:
+  virtual ~ImageSource() = default;
+  virtual int64_t count() const = 0;
+  // Calls visit with (b, channels, S, S) float32, b <= batch_size, until all images were seen or visit fails.
+  virtual Status ForEachBatch(int64_t batch_size, const std::function<Status(const at::Tensor&)>& visit) = 0;
+};
+
+// Looks at the operands of the ops as the float model multiplies them.
+class OpVisitor {
+ public:
+  virtual ~OpVisitor() = default;
+  // Once per op and batch.  right is the weight, or for qk (already transposed) and pv the other activation.
+  // The tensors are the model's own: keep or copy, never write.
+  virtual Status Observe(const vit::OpId& op, const at::Tensor& left, const at::Tensor& right,
+                         const at::Tensor& output) = 0;
+  // After the last batch of a stage; `ops` are the stage's ops in order.
+  virtual Status EndStage(const std::vector<vit::OpId>& ops) {
+    (void)ops;
+    return OkStatus();
+  }
+};
+
+class Calibration {
+ public:
+  // All three outlive this object.  batch_size > 0.
+  Calibration(const vit::VitModel& model, ImageSource& images, Progress& progress, int64_t batch_size = 16);
+
+  int64_t image_count() const { return images_.count(); }
+  const vit::VitModel& model() const { return model_; }
+
+  // Shows every op of every stage to the visitor, stages in the order of execution, inside a stage batch by batch.
+  // Inputs of a stage are the float model's (parallel calibration).
+  // Errors: those of the images and the visitor; InvalidArgument for no images; Interrupted.
+  Status Visit(OpVisitor& visitor);
+
+  // Statistics of the named activation operands over all images.  Weights need none: they are the model's parameters.
+  // Errors: those of Visit; a NaN or infinity names the op.
+  Result<std::map<vit::OperandId, TensorStatistics>> Collect(const std::vector<vit::OperandId>& operands,
+                                                             const StatisticsOptions& options, RandomStream random);
+
+ private:
+  const vit::VitModel& model_;
+  ImageSource& images_;
+  Progress& progress_;
+  int64_t batch_size_;
+};
+
+}  // namespace ptq::calib
