@@ -1,0 +1,57 @@
+// plan.h: what a method answers with: plain data that any executor can run.
+//
+// An operand that the plan does not name stays in float.  What a plan cannot express is a new field here, with a test
+// in every executor, never a special case keyed on a method's name.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "core/base/error.h"
+#include "core/quant/quant_params.h"
+#include "core/vit/config.h"
+#include "core/vit/op.h"
+#include "core/vit/tensor_map.h"
+
+namespace ptq::method {
+
+struct Plan {
+  // Who made it, for readers; executors ignore these.
+  std::string method;          // "percentile@1"; empty: the float model
+  std::string scheme;          // Scheme::ToString()
+  std::string parameters;      // Parameters::ToString()
+  std::string weights_sha256;  // of the model it was made for; empty: not bound to one
+
+  // Quantization of operands.  Per-channel scales run along axis 0 of a weight (its output rows).
+  std::map<vit::OperandId, quant::QuantParams> operands;
+
+  // Parameters that replace the model's own before execution, under canonical names, float32, same shapes: corrected
+  // biases, rounded weights, LayerNorms with scales folded in.  A replaced weight is still quantized by `operands`.
+  vit::TensorMap replaced_parameters;
+
+  bool empty() const { return operands.empty() && replaced_parameters.empty(); }
+};
+
+// The plan fits a model of this geometry: its ops exist, each QuantParams is valid, per-channel axes and lengths match
+// a weight's rows, activations are per tensor.  The error names the operand.
+Status Validate(const Plan& plan, const vit::VitConfig& config);
+
+// Plan <-> named tensors and text, the content of a safetensors file (experiments/plan_file.h writes it); decoding
+// what was encoded gives the same plan bit for bit.  Format version 1.
+struct EncodedPlan {
+  vit::TensorMap tensors;
+  std::map<std::string, std::string> metadata;
+};
+EncodedPlan Encode(const Plan& plan);
+// Errors: Corrupt (not a plan, or a damaged one), Unsupported (a newer format version).
+Result<Plan> Decode(const EncodedPlan& encoded);
+
+// Sizes of the model under a plan, in bytes.
+struct ModelSize {
+  double paper_bytes =
+      0;  // Liu et al. 2021: every parameter counted at the weight bits of its op, scales ignored (method.md 2.4)
+  double true_bytes = 0;  // quantized weights at their bits, everything else float32, plus scales and zero points
+};
+ModelSize SizeUnder(const Plan& plan, const vit::VitConfig& config);
+
+}  // namespace ptq::method

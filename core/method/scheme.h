@@ -1,0 +1,34 @@
+// scheme.h: what is asked of a method: how many bits, how fine, and which ops.
+//
+// The experiment states a scheme; a method either meets it or says why it cannot (Method::Supports).
+#pragma once
+
+#include <string>
+
+#include "core/base/error.h"
+#include "core/quant/quant_params.h"
+#include "core/vit/op.h"
+
+namespace ptq::method {
+
+struct Scheme {
+  int weight_bits = 8;      // 2..16
+  int activation_bits = 8;  // 2..16; also the bits of both operands of qk and pv
+  quant::Granularity weight_granularity = quant::Granularity::kPerTensor;  // per_channel: one scale per output row
+  bool quantize_patch_embed = true;
+  bool quantize_head = true;
+  bool quantize_attention_products = true;  // qk and pv
+
+  // Whether the scheme quantizes this op.
+  bool Covers(const vit::OpId& op) const;
+  // Bits of an operand: weight_bits for weights, else activation_bits.
+  int BitsOf(const vit::OperandId& operand) const { return operand.is_weight() ? weight_bits : activation_bits; }
+  // "W8A8".
+  std::string ShortName() const;
+  // Every field, canonical; part of a trial's key.
+  std::string ToString() const;
+};
+
+Status Validate(const Scheme& scheme);
+
+}  // namespace ptq::method
