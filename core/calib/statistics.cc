@@ -46,18 +46,25 @@ Moments MomentsOf(const float* x, int64_t size) {
 double QuantileOfBins(const std::vector<int64_t>& bins, int64_t count, double first, double width, double p) {
   PTQ_CHECK(count > 0 && p >= 0 && p <= 1) << count << " values, p " << p;
   const double target = p * static_cast<double>(count - 1);
-  double before = 0;
+  double before = 0;         // values in the bins that were passed
+  double last_position = 0;  // of the last of them, in bins
   for (size_t i = 0; i < bins.size(); ++i) {
-    const double in_bin = static_cast<double>(bins[i]);
-    if (in_bin > 0 && target <= before + in_bin - 1) {
-      return width * (first + static_cast<double>(i) + (target - before + 0.5) / in_bin);
+    if (bins[i] == 0) {
+      continue;
     }
-    if (in_bin > 0 && target < before + in_bin) {  // between the last value of this bin and the next value
-      return width * (first + static_cast<double>(i) + 1);
+    const double in_bin = static_cast<double>(bins[i]);
+    const double begin = first + static_cast<double>(i);
+    if (target < before) {  // between the last value that was passed and the first of this bin
+      const double first_position = begin + 0.5 / in_bin;
+      return width * (last_position + (target - before + 1) * (first_position - last_position));
+    }
+    if (target <= before + in_bin - 1) {
+      return width * (begin + (target - before + 0.5) / in_bin);
     }
     before += in_bin;
+    last_position = begin + (in_bin - 0.5) / in_bin;
   }
-  return width * (first + static_cast<double>(bins.size()));
+  return width * last_position;  // target exceeds count - 1 by rounding at most
 }
 
 }  // namespace

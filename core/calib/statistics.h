@@ -27,7 +27,7 @@ class Histogram {
   double bin_width() const { return width_; }
   // Bin i holds values in [(i - kBinsPerSide) * width, (i + 1 - kBinsPerSide) * width), i in [0, 2 * kBinsPerSide).
   const std::vector<int64_t>& bins() const { return bins_; }
-  // Counts of |x|, bin i holding [i, i + 1) * width; kBinsPerSide entries.
+  // Counts of |x|, bin i holding [i, i + 1) * width (of negative x: (i, i + 1] * width); kBinsPerSide entries.
   std::vector<int64_t> AbsoluteBins() const;
 
   // The quantile at index p * (count - 1) with linear interpolation (LibTorch's definition), values spread evenly

@@ -1,5 +1,6 @@
 #include "core/method/parameters.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 
@@ -54,6 +55,15 @@ Result<ParameterValue> Accept(const ParameterSpec& spec, const ParameterValue& g
   return value;
 }
 
+template <typename T>
+const T& Get(const std::map<std::string, ParameterValue>& values, const std::string& name) {
+  const auto it = values.find(name);
+  PTQ_CHECK(it != values.end()) << "parameter '" << name << "' was not declared";
+  const T* value = std::get_if<T>(&it->second);
+  PTQ_CHECK(value != nullptr) << "parameter '" << name << "' is " << TypeName(it->second);
+  return *value;
+}
+
 }  // namespace
 
 std::string ToString(const ParameterValue& value) {
@@ -92,7 +102,7 @@ Result<Parameters> Parameters::Resolve(const std::vector<ParameterSpec>& specs,
     }
   }
   for (const auto& [name, value] : given) {
-    if (parameters.values_.count(name) == 0 && NearestName(name, names) != name) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
       fault("no parameter is called '" + name + "'" + DidYouMean(name, names));
     }
   }
@@ -102,10 +112,10 @@ Result<Parameters> Parameters::Resolve(const std::vector<ParameterSpec>& specs,
   return parameters;
 }
 
-bool Parameters::Bool(const std::string& name) const { return std::get<bool>(values_.at(name)); }
-int64_t Parameters::Int(const std::string& name) const { return std::get<int64_t>(values_.at(name)); }
-double Parameters::Double(const std::string& name) const { return std::get<double>(values_.at(name)); }
-const std::string& Parameters::String(const std::string& name) const { return std::get<std::string>(values_.at(name)); }
+bool Parameters::Bool(const std::string& name) const { return Get<bool>(values_, name); }
+int64_t Parameters::Int(const std::string& name) const { return Get<int64_t>(values_, name); }
+double Parameters::Double(const std::string& name) const { return Get<double>(values_, name); }
+const std::string& Parameters::String(const std::string& name) const { return Get<std::string>(values_, name); }
 
 std::string Parameters::ToString() const {
   std::string text;

@@ -1,5 +1,6 @@
 #include "core/method/plan.h"
 
+#include <algorithm>
 #include <set>
 
 #include "core/vit/parameters.h"

@@ -66,8 +66,11 @@ Result<vit::OperandId> ParseOperand(const std::string& name) {
   if (side != "left" && side != "right") {
     return Corrupt("'" + name + "' is not an operand");
   }
-  PTQ_ASSIGN_OR_RETURN(const vit::OpId op, vit::ParseOp(name.substr(0, dot)));
-  return vit::OperandId{op, side == "left" ? vit::Side::kLeft : vit::Side::kRight};
+  const Result<vit::OpId> op = vit::ParseOp(name.substr(0, dot));
+  if (!op.ok()) {
+    return Corrupt(op.error().message);
+  }
+  return vit::OperandId{*op, side == "left" ? vit::Side::kLeft : vit::Side::kRight};
 }
 
 Result<quant::QuantParams> DecodeOperand(const EncodedPlan& encoded, const std::string& key, const std::string& text) {

@@ -71,6 +71,12 @@ Result<VitModel> VitModel::WithReplaced(const TensorMap& replacements) const {
   return model;
 }
 
+void VitModel::MoveTo(const at::Device& device) {
+  for (auto& [name, value] : parameters_) {
+    value = value.to(device);
+  }
+}
+
 at::Tensor VitModel::ApplyLinear(const OpId& op, const at::Tensor& input, OpEngine& engine) const {
   return engine.Linear(op, input, parameter(op.weight_name()), parameter(op.bias_name()));
 }
@@ -88,7 +94,7 @@ at::Tensor VitModel::Embed(const at::Tensor& images, OpEngine& engine) const {
             images.size(3) == config_.image_size)
       << "images " << FromTorch(images.slice(0, 0, 0)).ShapeString();
   // A convolution whose stride is its kernel is a linear map of each patch; elements ordered (channel, row, column).
-  const at::Tensor patches = images.view({batch, config_.channels, grid, p, grid, p})
+  const at::Tensor patches = images.reshape({batch, config_.channels, grid, p, grid, p})
                                  .permute({0, 2, 4, 1, 3, 5})
                                  .reshape({batch, grid * grid, config_.patch_elements()});
   const OpId op{OpKind::kPatchEmbed, -1};

@@ -32,6 +32,9 @@ class VitModel {
   // A model with some parameters replaced; the others are shared.  Errors: unknown name, other shape, not finite.
   Result<VitModel> WithReplaced(const TensorMap& replacements) const;
 
+  // Copies the parameters to a device (the trainer's GPU).
+  void MoveTo(const at::Device& device);
+
   // images (B, channels, S, S) float32, already normalised -> logits (B, classes).
   at::Tensor Forward(const at::Tensor& images, OpEngine& engine) const;
 

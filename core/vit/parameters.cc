@@ -70,27 +70,31 @@ std::vector<ParameterShape> RequiredParameters(const VitConfig& config) {
 
 Status CheckParameters(const VitConfig& config, const TensorMap& tensors) {
   PTQ_RETURN_IF_ERROR(Validate(config));
-  std::vector<std::string> found_names;
-  for (const auto& [name, tensor] : tensors) {
-    found_names.push_back(name);
-  }
+  const std::vector<ParameterShape> required_list = RequiredParameters(config);
   std::set<std::string> required;
-  for (const ParameterShape& wanted : RequiredParameters(config)) {
+  for (const ParameterShape& wanted : required_list) {
     required.insert(wanted.name);
+  }
+  std::vector<std::string> foreign_names;  // what an absent tensor may be misspelt as
+  for (const auto& [name, tensor] : tensors) {
+    if (required.count(name) == 0) {
+      foreign_names.push_back(name);
+    }
+  }
+  for (const ParameterShape& wanted : required_list) {
     const auto it = tensors.find(wanted.name);
     if (it == tensors.end()) {
       const HostTensor expected{DType::kF32, wanted.shape, nullptr};
-      const std::string nearest = NearestName(wanted.name, found_names);
+      const std::string nearest = NearestName(wanted.name, foreign_names);
       return NotFound("tensor '" + wanted.name + "' " + expected.ShapeString() + " is missing" +
                       (nearest.empty() ? "" : "; the nearest name in the file is '" + nearest + "'"));
     }
     PTQ_RETURN_IF_ERROR(CheckOne(wanted, it->second));
   }
-  for (const std::string& name : found_names) {
-    if (required.count(name) == 0) {
-      return InvalidArgument("tensor '" + name + "' " + tensors.at(name).ShapeString() +
-                             " does not belong to this geometry (" + ToString(config) + ")");
-    }
+  if (!foreign_names.empty()) {
+    const std::string& name = foreign_names.front();
+    return InvalidArgument("tensor '" + name + "' " + tensors.at(name).ShapeString() +
+                           " does not belong to this geometry (" + ToString(config) + ")");
   }
   return OkStatus();
 }
