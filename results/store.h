@@ -1,0 +1,152 @@
+// store.h: the SQLite file that keeps what was measured.
+//
+// Insert only: one transaction per finished trial, never an update.  Schema: results/schema.sql; in prose, with the
+// stable view v_trial for outside readers: results/FORMAT.md.  Opened in WAL mode, so readers never block a run.
+// One thread at a time per Store; several processes may open the same file.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/error.h"
+
+namespace ptq::results {
+
+// Where a trial ran.  Rows with equal fields are stored once.
+struct HostRecord {
+  std::string cpu_model;
+  std::string cpu_flags;  // space separated, ascending
+  int64_t logical_cores = 0;
+  int64_t memory_bytes = 0;
+  std::string os;  // kernel and distribution
+};
+
+// What ran.  Rows with equal fields are stored once.
+struct BuildRecord {
+  std::string version;   // of ptqbench
+  std::string revision;  // of the source tree; empty where unknown
+  std::string compiler;
+  std::string flags;
+  std::string libraries;  // "LibTorch 1.13.1; OpenBLAS ...; oneDNN 2.6.3; SQLite ..."
+};
+
+// The evaluated images in order; stored once per name and manifest hash.  Both lists empty: not known.
+struct DatasetRecord {
+  std::string name;
+  std::string manifest_sha256;
+  std::vector<std::string> image_ids;
+  std::vector<int64_t> labels;
+};
+
+// One quantized operand of the executed plan.
+struct OperandRecord {
+  std::string op;    // "blocks.3.attn.qkv"
+  std::string side;  // "left", "right"
+  std::string grid;  // "affine", ...
+  int num_bits = 0;
+  std::string granularity;  // "per_tensor", "per_channel"
+  int axis = -1;
+  std::vector<float> scale;
+  std::vector<int32_t> zero_point;
+};
+
+enum class TrialStatus { kDone, kFailed, kUnsupported };
+const char* Name(TrialStatus status);  // "done", "failed", "unsupported"
+
+struct Prediction {
+  std::array<int32_t, 5> top = {-1, -1, -1, -1, -1};  // classes by descending logit; -1 where there are fewer
+};
+
+struct TrialRecord {
+  std::string trial_key;   // SHA-256 of trial_text
+  std::string trial_text;  // canonical text of all that changes a number
+  std::string experiment;  // name of the spec
+  std::string spec_text;
+  std::string spec_sha256;  // of spec_text; empty where unknown
+  std::string model, weights_sha256, geometry;
+  std::string preprocessing;
+  DatasetRecord dataset;
+  std::string calibration_dataset;  // empty for float32
+  std::string calibration_manifest_sha256;
+  std::vector<std::string> calibration_ids;  // the drawn images, ascending
+  std::string method;                        // "percentile"; "float32" for the unquantized model
+  int method_version = 1;
+  std::string parameters, scheme;  // canonical texts
+  int w_bits = 32, a_bits = 32;    // asked for
+  bool mixed = false;
+  int64_t seed = 0;
+  std::string exec_mode;  // "float32", "simulated"; later "integer"
+  int numerics_version = 1;
+  TrialStatus status = TrialStatus::kDone;
+  std::string reason;                   // one sentence unless done
+  std::vector<OperandRecord> operands;  // of the plan; empty for float32
+  std::vector<Prediction> predictions;  // done: one per dataset image, in its order; else empty
+  // A figure that is 0, negative or not finite was not measured and is stored as NULL.
+  double size_bytes = 0;         // true bytes of the quantized model
+  double paper_size_bytes = 0;   // by the paper's accounting
+  double calibrate_seconds = 0;  // wall time of the method
+  double evaluate_seconds = 0;
+  int64_t peak_rss_bytes = 0;             // of the process up to the trial's end
+  std::string started_utc, finished_utc;  // ISO 8601, "2026-01-31T12:00:00Z"
+  int threads = 1;
+  HostRecord host;
+  BuildRecord build;
+};
+
+// One row of v_trial, in its column order; then what the table `trial` adds. and what a report needs besides.
+struct TrialSummary {
+  std::string experiment, trial_key, model, dataset, method;
+  int w_bits = 0, a_bits = 0;
+  bool mixed = false;
+  int64_t seed = 0;
+  std::string exec_mode;
+  int64_t calib_images = 0, images = 0;
+  std::optional<double> top1_fraction;        // absent unless done
+  std::optional<double> float_top1_fraction;  // of the float32 trial: same weights, images, preprocessing
+  std::optional<double> size_bytes, calibrate_seconds, peak_rss_bytes, latency_ns_median;
+  TrialStatus status = TrialStatus::kDone;
+  std::string reason;
+  // Not in v_trial: what a spec says about a trial.
+  std::string calibration_dataset, parameters, scheme;
+  int method_version = 1;
+};
+
+class Store {
+ public:
+  enum class Mode { kReadWrite, kReadOnly };
+
+  // kReadWrite creates the file and its folder.  Errors: Io (permission, full disk), NotFound (read-only, absent),
+  // Corrupt (not SQLite, or not ptqbench's), Unsupported (a newer schema; nothing is touched).
+  static Result<Store> Open(const std::string& path, Mode mode);
+  Store(Store&&) noexcept;
+  Store& operator=(Store&&) noexcept;
+  ~Store();
+
+  // Stores a finished trial whole or not at all.  A key may be stored again (a retry): v_trial shows the latest.
+  // InvalidArgument: predictions do not match the images, no reason, a manifest hash stored with other images.
+  Status Insert(const TrialRecord& trial);
+
+  // The latest row of a key.
+  Result<std::optional<TrialSummary>> Find(const std::string& trial_key) const;
+  // All rows of v_trial, ordered by the time of insertion.
+  Result<std::vector<TrialSummary>> Trials() const;
+  // The stored predictions of the latest done row of a key; empty where there is none.
+  Result<std::vector<Prediction>> Predictions(const std::string& trial_key) const;
+
+  // integrity_check, foreign keys, predictions as many as images and in agreement with the stored accuracy, every key
+  // the SHA-256 of its text (lower-case hex; null: unchecked).  A sentence per problem; empty: all is well.
+  using HashFunction = std::string (*)(std::string_view);
+  Result<std::vector<std::string>> Verify(HashFunction sha256) const;
+
+ private:
+  struct Connection;
+  explicit Store(std::unique_ptr<Connection> connection);
+  std::unique_ptr<Connection> connection_;
+};
+
+}  // namespace ptq::results

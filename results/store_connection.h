@@ -1,0 +1,20 @@
+// store_connection.h: what a Store holds; private to the store's sources.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "core/base/error.h"
+#include "results/sqlite_database.h"
+#include "results/store.h"
+
+namespace ptq::results {
+
+struct Store::Connection {
+  Database database;
+};
+
+// Opens the file as Store::Open promises: checked to be ptqbench's, of this schema, created where asked.
+Result<Database> OpenResults(const std::string& path, Store::Mode mode);
+
+}  // namespace ptq::results

@@ -1,0 +1,140 @@
+#include <fmt/format.h>
+
+#include <chrono>
+#include <filesystem>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "results/store_connection.h"
+
+namespace ptq::results {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kApplicationId = 1347703106;  // "PTQB", as schema.sql sets it
+constexpr int64_t kSchemaVersion = 1;
+constexpr int kFirstSqliteWithStrictTables = 3037000;
+
+constexpr char kSchema[] =
+#include "results/schema_sql.inc"
+    ;  // NOLINT(whitespace/semicolon)
+
+enum class Content { kEmpty, kResults };
+
+// Reads only.  Corrupt: a foreign file.  Unsupported: a newer schema.
+Result<Content> Identify(const Database& database) {
+  const std::string& path = database.path();
+  PTQ_ASSIGN_OR_RETURN(const int64_t application, database.QueryInt("PRAGMA application_id"));
+  PTQ_ASSIGN_OR_RETURN(const int64_t version, database.QueryInt("PRAGMA user_version"));
+  PTQ_ASSIGN_OR_RETURN(const int64_t objects, database.QueryInt("SELECT count(*) FROM sqlite_schema"));
+  if (application == 0 && version == 0 && objects == 0) return Content::kEmpty;
+  if (application != kApplicationId) {
+    return Corrupt("is not a ptqbench database (it is the SQLite file of another program); name another file", path);
+  }
+  if (version > kSchemaVersion) {
+    return Unsupported(fmt::format("was written by a newer ptqbench (schema {}; this one knows {}) and was left "
+                                   "untouched; update ptqbench or name another file",
+                                   version, kSchemaVersion),
+                       path);
+  }
+  if (version != kSchemaVersion) {
+    return Corrupt(fmt::format("claims schema {}, which ptqbench never wrote; name another file", version), path);
+  }
+  return Content::kResults;
+}
+
+Status CreateFolder(const fs::path& file) {
+  std::error_code error;
+  fs::create_directories(file.parent_path(), error);
+  if (error) {
+    return IoError(fmt::format("cannot create the folder of the results file ({}); make it by hand or name another "
+                               "file",
+                               error.message()),
+                   file.string());
+  }
+  return OkStatus();
+}
+
+// Two processes that create one file at the same moment can both be refused the switch to WAL at once, without
+// SQLite's own wait.
+Status SwitchToWal(const Database& database) {
+  constexpr int kAttempts = 300;
+  Status status;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    status = database.Execute("PRAGMA journal_mode = WAL");
+    if (status.ok() || !database.last_call_was_busy()) return status;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  return status;
+}
+
+Status CreateSchema(const Database& database) {
+  PTQ_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(database));
+  PTQ_ASSIGN_OR_RETURN(const Content content, Identify(database));
+  if (content == Content::kResults) return OkStatus();  // another process was faster
+  PTQ_RETURN_IF_ERROR(database.Execute(kSchema));
+  return transaction.Commit();
+}
+
+Result<Database> OpenForWriting(const fs::path& file) {
+  PTQ_RETURN_IF_ERROR(CreateFolder(file));
+  std::error_code ignored;
+  if (fs::file_size(file, ignored) > 0 && !ignored) {
+    // A first look through a read-only connection: a foreign or newer file is refused without a byte changed.
+    PTQ_ASSIGN_OR_RETURN(const Database look, Database::Open(file.string(), Database::Access::kReadOnly));
+    PTQ_ASSIGN_OR_RETURN([[maybe_unused]] const Content content, Identify(look));
+  }
+  PTQ_ASSIGN_OR_RETURN(Database database, Database::Open(file.string(), Database::Access::kCreate));
+  if (database.read_only()) {
+    return IoError("the results file is read-only; give write permission or name another file", file.string());
+  }
+  PTQ_RETURN_IF_ERROR(database.Execute("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL"));
+  PTQ_ASSIGN_OR_RETURN(const Content content, Identify(database));
+  PTQ_RETURN_IF_ERROR(SwitchToWal(database));
+  if (content == Content::kEmpty) PTQ_RETURN_IF_ERROR(CreateSchema(database));
+  return database;
+}
+
+Result<Database> OpenForReading(const fs::path& file) {
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) {
+    return NotFound("there is no results file; run an experiment first, or name the file that holds results",
+                    file.string());
+  }
+  PTQ_ASSIGN_OR_RETURN(Database database, Database::Open(file.string(), Database::Access::kReadOnly));
+  Result<Content> content = Identify(database);
+  if (!content.ok() && content.error().code == ErrorCode::kIo) {
+    const auto wal_bytes = fs::file_size(file.string() + "-wal", ignored);
+    if (!ignored && wal_bytes > 0) return content.error();
+    // A folder on read-only media: no lock file can be made there, and nobody can write.
+    PTQ_ASSIGN_OR_RETURN(database, Database::Open(file.string(), Database::Access::kImmutable));
+    content = Identify(database);
+  }
+  if (!content.ok()) return content.error();
+  if (*content == Content::kEmpty) {
+    return Corrupt("is not a ptqbench database (it holds nothing); run an experiment first or name another file",
+                   file.string());
+  }
+  return database;
+}
+
+}  // namespace
+
+Result<Database> OpenResults(const std::string& path, Store::Mode mode) {
+  if (sqlite3_libversion_number() < kFirstSqliteWithStrictTables) {
+    return Unsupported(
+        fmt::format("SQLite {} is too old for results files; install 3.37 or newer", sqlite3_libversion()));
+  }
+  if (path.empty()) return InvalidArgument("the results file has an empty name; name a file");
+  std::error_code error;
+  const fs::path file = fs::absolute(path, error).lexically_normal();
+  if (error) return IoError(fmt::format("cannot find the current folder ({})", error.message()), path);
+  if (fs::is_directory(file, error)) {
+    return InvalidArgument("is a folder; name a file in it for the results", file.string());
+  }
+  return mode == Store::Mode::kReadOnly ? OpenForReading(file) : OpenForWriting(file);
+}
+
+}  // namespace ptq::results

@@ -1,0 +1,95 @@
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "results/store_connection.h"
+
+namespace ptq::results {
+namespace {
+
+constexpr char kSelect[] =
+    "SELECT v.experiment, v.trial_key, v.model, v.dataset, v.method, v.w_bits, v.a_bits, v.mixed, v.seed, v.exec_mode, "
+    "v.calib_images, v.images, v.top1_fraction, v.float_top1_fraction, v.size_bytes, v.calibrate_seconds, "
+    "v.peak_rss_bytes, v.latency_ns_median, v.status, v.reason, t.calibration_dataset, t.parameters, t.scheme, "
+    "t.method_version FROM v_trial AS v JOIN trial AS t "
+    "ON t.id = (SELECT max(id) FROM trial WHERE trial.trial_key = v.trial_key) ";
+
+Result<TrialStatus> ParseStatus(const std::string& name, const std::string& path) {
+  for (const TrialStatus status : {TrialStatus::kDone, TrialStatus::kFailed, TrialStatus::kUnsupported}) {
+    if (name == Name(status)) return status;
+  }
+  return Corrupt(fmt::format("holds a trial with the unknown status '{}'; another program changed the file", name),
+                 path);
+}
+
+Result<TrialSummary> ReadSummary(const Statement& row, const std::string& path) {
+  TrialSummary summary;
+  int column = 0;
+  for (std::string* text :
+       {&summary.experiment, &summary.trial_key, &summary.model, &summary.dataset, &summary.method}) {
+    *text = row.Text(column++);
+  }
+  summary.w_bits = static_cast<int>(row.Int(column++));
+  summary.a_bits = static_cast<int>(row.Int(column++));
+  summary.mixed = row.Int(column++) != 0;
+  summary.seed = row.Int(column++);
+  summary.exec_mode = row.Text(column++);
+  summary.calib_images = row.Int(column++);
+  summary.images = row.Int(column++);
+  for (std::optional<double>* value :
+       {&summary.top1_fraction, &summary.float_top1_fraction, &summary.size_bytes, &summary.calibrate_seconds,
+        &summary.peak_rss_bytes, &summary.latency_ns_median}) {
+    *value = row.OptionalReal(column++);
+  }
+  PTQ_ASSIGN_OR_RETURN(summary.status, ParseStatus(row.Text(column++), path));
+  for (std::string* text : {&summary.reason, &summary.calibration_dataset, &summary.parameters, &summary.scheme}) {
+    *text = row.Text(column++);
+  }
+  summary.method_version = static_cast<int>(row.Int(column++));
+  return summary;
+}
+
+Result<std::vector<TrialSummary>> ReadSummaries(Statement statement, const std::string& path) {
+  std::vector<TrialSummary> summaries;
+  while (true) {
+    PTQ_ASSIGN_OR_RETURN(const bool row, statement.Next());
+    if (!row) return summaries;
+    PTQ_ASSIGN_OR_RETURN(TrialSummary summary, ReadSummary(statement, path));
+    summaries.push_back(std::move(summary));
+  }
+}
+
+}  // namespace
+
+Result<std::optional<TrialSummary>> Store::Find(const std::string& trial_key) const {
+  const Database& database = connection_->database;
+  PTQ_ASSIGN_OR_RETURN(Statement statement, database.Prepare(std::string(kSelect) + "WHERE v.trial_key = ?"));
+  statement.BindText(trial_key);
+  PTQ_ASSIGN_OR_RETURN(std::vector<TrialSummary> found, ReadSummaries(std::move(statement), database.path()));
+  if (found.empty()) return std::optional<TrialSummary>();
+  return std::optional<TrialSummary>(std::move(found.front()));
+}
+
+Result<std::vector<TrialSummary>> Store::Trials() const {
+  const Database& database = connection_->database;
+  PTQ_ASSIGN_OR_RETURN(Statement statement, database.Prepare(std::string(kSelect) + "ORDER BY t.id"));
+  return ReadSummaries(std::move(statement), database.path());
+}
+
+Result<std::vector<Prediction>> Store::Predictions(const std::string& trial_key) const {
+  PTQ_ASSIGN_OR_RETURN(Statement statement,
+                       connection_->database.Prepare(
+                           "SELECT top1, top2, top3, top4, top5 FROM prediction WHERE trial_id = (SELECT max(id) FROM "
+                           "trial WHERE trial_key = ? AND status = 'done') ORDER BY position"));
+  statement.BindText(trial_key);
+  std::vector<Prediction> predictions;
+  while (true) {
+    PTQ_ASSIGN_OR_RETURN(const bool row, statement.Next());
+    if (!row) return predictions;
+    Prediction prediction;
+    for (int i = 0; i < 5; ++i) prediction.top[i] = static_cast<int32_t>(statement.Int(i));
+    predictions.push_back(prediction);
+  }
+}
+
+}  // namespace ptq::results

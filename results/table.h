@@ -1,0 +1,41 @@
+// table.h: a table of measured accuracies beside the published ones.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "results/published_values.h"
+#include "results/store.h"
+
+namespace ptq::results {
+
+// One line: a configuration, its trials (one per seed), and the published value where one exists.
+struct TableRow {
+  std::string model;    // title: "DeiT-S"
+  std::string dataset;  // title: "ImageNet"; for a subset its own title
+  std::string method;   // title: "FP32", "Percentile"
+  int w_bits = 32, a_bits = 32;
+  bool mixed = false;
+  std::optional<PublishedRow> published;
+  std::vector<TrialSummary> trials;  // measured; empty where nothing ran
+  std::string not_run;               // why nothing ran: what is missing and the mend; empty where trials exist
+};
+
+struct Table {
+  std::string title;
+  std::vector<TableRow> rows;  // in print order; a rule is drawn where (model, dataset) changes
+};
+
+enum class TableFormat { kText, kMarkdown, kCsv, kJson };
+Result<TableFormat> ParseTableFormat(const std::string& name);  // "table", "markdown", "csv", "json"
+
+// Columns: model, dataset, method, W/A ("8/8", "6/6 MP"), published %, measured % (mean, and "+- sd" over seeds where
+// there are several), change against float32 on the same images in points, images, seeds ("2 of 3" where one failed),
+// size MB, calibration seconds.  A row with nothing measured shows "-", "failed" or "unsupported" and the number of a
+// note below the table, which says why; equal reasons share one note.
+// Accuracies on a subset are never printed in one row with a published full-validation figure: the caller leaves
+// `published` empty there. JSON carries "schema_version": 1 and fractions, not percent.  CSV: RFC 4180 with a header.
+std::string Render(const Table& table, TableFormat format);
+
+}  // namespace ptq::results

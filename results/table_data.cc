@@ -1,0 +1,172 @@
+// table_data.cc: the table for programs, as CSV and JSON.
+#include <fmt/format.h>
+
+#include <cmath>
+#include <initializer_list>
+
+#include "results/table_row.h"
+
+namespace ptq::results {
+namespace {
+
+// RFC 4180.
+std::string CsvField(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"') quoted += '"';
+    quoted += c;
+  }
+  return quoted + "\"";
+}
+
+std::string CsvPercent(const std::optional<double>& fraction) {
+  return fraction.has_value() ? fmt::format("{:.4f}", *fraction * 100) : "";
+}
+
+std::string CsvNumber(const std::optional<double>& value, double unit, int digits) {
+  return value.has_value() ? fmt::format("{:.{}f}", *value / unit, digits) : "";
+}
+
+std::string AllReasons(const RowFigures& figures) {
+  std::vector<std::string> reasons = figures.reasons;
+  reasons.insert(reasons.end(), figures.caveats.begin(), figures.caveats.end());
+  return fmt::format("{}", fmt::join(reasons, "; "));
+}
+
+// The length of the well-formed UTF-8 sequence at text[i] (RFC 3629); 0 where there is none.
+size_t SequenceLength(const std::string& text, size_t i) {
+  const auto byte = [&](size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
+  const unsigned first = byte(i), second = byte(i + 1);
+  const auto tail = [](unsigned b) { return (b & 0xc0) == 0x80; };
+  if (first < 0x80) return 1;
+  if (first >= 0xc2 && first <= 0xdf) return tail(second) ? 2 : 0;
+  if (first >= 0xe0 && first <= 0xef) {
+    const bool shortest = first != 0xe0 || second >= 0xa0, no_surrogate = first != 0xed || second < 0xa0;
+    return tail(second) && shortest && no_surrogate && tail(byte(i + 2)) ? 3 : 0;
+  }
+  if (first >= 0xf0 && first <= 0xf4) {
+    const bool shortest = first != 0xf0 || second >= 0x90, in_range = first != 0xf4 || second < 0x90;
+    return tail(second) && shortest && in_range && tail(byte(i + 2)) && tail(byte(i + 3)) ? 4 : 0;
+  }
+  return 0;
+}
+
+// A JSON string; bytes that are not UTF-8 become U+FFFD.
+std::string Quote(const std::string& text) {
+  std::string quoted = "\"";
+  for (size_t i = 0; i < text.size();) {
+    const size_t length = SequenceLength(text, i);
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (length == 0) {
+      quoted += "\\ufffd";
+    } else if (c == '"' || c == '\\') {
+      quoted += '\\';
+      quoted += text[i];
+    } else if (c < 0x20) {
+      quoted += fmt::format("\\u{:04x}", static_cast<int>(c));
+    } else {
+      quoted.append(text, i, length);
+    }
+    i += length == 0 ? 1 : length;
+  }
+  return quoted + "\"";
+}
+
+// Twelve digits: more than any count of images resolves, and 79.8 % prints as 0.798.
+std::string Number(const std::optional<double>& value) {
+  return value.has_value() && std::isfinite(*value) ? fmt::format("{:.12g}", *value) : "null";
+}
+
+std::string Bool(bool value) { return value ? "true" : "false"; }
+
+struct Member {
+  const char* name;
+  std::string value;  // JSON
+};
+
+std::string Object(std::initializer_list<Member> members) {
+  std::vector<std::string> texts;
+  for (const Member& member : members) texts.push_back(fmt::format("\"{}\": {}", member.name, member.value));
+  return fmt::format("{{{}}}", fmt::join(texts, ", "));
+}
+
+std::string Strings(const std::vector<std::string>& texts) {
+  std::vector<std::string> quoted;
+  for (const std::string& text : texts) quoted.push_back(Quote(text));
+  return fmt::format("[{}]", fmt::join(quoted, ", "));
+}
+
+std::string JsonTrial(const TrialSummary& trial) {
+  return Object({{"experiment", Quote(trial.experiment)},
+                 {"trial_key", Quote(trial.trial_key)},
+                 {"model", Quote(trial.model)},
+                 {"dataset", Quote(trial.dataset)},
+                 {"method", Quote(trial.method)},
+                 {"seed", fmt::format("{}", trial.seed)},
+                 {"exec_mode", Quote(trial.exec_mode)},
+                 {"calib_images", fmt::format("{}", trial.calib_images)},
+                 {"images", fmt::format("{}", trial.images)},
+                 {"top1_fraction", Number(trial.top1_fraction)},
+                 {"float_top1_fraction", Number(trial.float_top1_fraction)},
+                 {"status", Quote(Name(trial.status))},
+                 {"reason", Quote(trial.reason)}});
+}
+
+std::string JsonPublished(const TableRow& row, const RowFigures& figures) {
+  if (!figures.published_fraction.has_value()) return "null";
+  return Object({{"top1_fraction", Number(figures.published_fraction)},
+                 {"source", Quote(row.published->source)},
+                 {"confidence", Quote(row.published->confidence)}});
+}
+
+std::string JsonRow(const TableRow& row) {
+  const RowFigures figures = Reduce(row);
+  std::vector<std::string> trials;
+  for (const TrialSummary& trial : row.trials) trials.push_back(JsonTrial(trial));
+  return Object({{"model", Quote(row.model)},
+                 {"dataset", Quote(row.dataset)},
+                 {"method", Quote(row.method)},
+                 {"w_bits", fmt::format("{}", row.w_bits)},
+                 {"a_bits", fmt::format("{}", row.a_bits)},
+                 {"mixed", Bool(row.mixed)},
+                 {"published", JsonPublished(row, figures)},
+                 {"status", Quote(Name(figures.status))},
+                 {"top1_fraction", Number(figures.measured_fraction)},
+                 {"top1_sd_fraction", Number(figures.measured_sd)},
+                 {"change_fraction", Number(figures.change_fraction)},
+                 {"images", fmt::format("{}", figures.max_images)},
+                 {"seeds", fmt::format("{}", figures.done)},
+                 {"size_bytes", Number(figures.size_bytes)},
+                 {"calibrate_seconds", Number(figures.calibrate_seconds)},
+                 {"reasons", Strings(figures.reasons)},
+                 {"caveats", Strings(figures.caveats)},
+                 {"trials", fmt::format("[{}]", fmt::join(trials, ", "))}});
+}
+
+}  // namespace
+
+std::string RenderCsv(const Table& table) {
+  std::string text =
+      "model,dataset,method,w_bits,a_bits,mixed,published_percent,measured_percent,sd_points,change_points,images,"
+      "seeds,size_mb,calibrate_seconds,status,reason\r\n";
+  for (const TableRow& row : table.rows) {
+    const RowFigures figures = Reduce(row);
+    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\r\n", CsvField(row.model),
+                        CsvField(row.dataset), CsvField(row.method), row.w_bits, row.a_bits, row.mixed ? 1 : 0,
+                        CsvPercent(figures.published_fraction), CsvPercent(figures.measured_fraction),
+                        CsvPercent(figures.measured_sd), CsvPercent(figures.change_fraction), figures.max_images,
+                        figures.done, CsvNumber(figures.size_bytes, 1e6, 6), CsvNumber(figures.calibrate_seconds, 1, 3),
+                        Name(figures.status), CsvField(AllReasons(figures)));
+  }
+  return text;
+}
+
+std::string RenderJson(const Table& table) {
+  std::vector<std::string> rows;
+  for (const TableRow& row : table.rows) rows.push_back("    " + JsonRow(row));
+  return fmt::format("{{\n  \"schema_version\": 1,\n  \"title\": {},\n  \"rows\": [\n{}\n  ]\n}}\n", Quote(table.title),
+                     fmt::join(rows, ",\n"));
+}
+
+}  // namespace ptq::results

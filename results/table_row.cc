@@ -1,0 +1,116 @@
+#include "results/table_row.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace ptq::results {
+namespace {
+
+constexpr char kNoReason[] = "no trial of this row is stored; run its experiment";
+constexpr char kNoFloat[] =
+    "no float32 trial of the same weights, images and preprocessing is stored; run it to see the change";
+
+std::string OneLine(const std::string& text) {
+  std::string line;
+  for (const char c : text) {
+    const bool blank = static_cast<unsigned char>(c) < 0x20 || c == ' ' || c == 0x7f;
+    if (!blank) {
+      line += c;
+    } else if (!line.empty() && line.back() != ' ') {
+      line += ' ';
+    }
+  }
+  while (!line.empty() && line.back() == ' ') line.pop_back();
+  return line;
+}
+
+void AddOnce(const std::string& reason, std::vector<std::string>& reasons) {
+  const std::string line = OneLine(reason);
+  if (std::find(reasons.begin(), reasons.end(), line) == reasons.end()) reasons.push_back(line);
+}
+
+std::optional<double> Mean(const std::vector<double>& values) {
+  if (values.empty()) return std::nullopt;
+  double sum = 0;
+  for (const double value : values) sum += value;
+  return sum / static_cast<double>(values.size());
+}
+
+std::optional<double> SampleDeviation(const std::vector<double>& values) {
+  if (values.size() < 2) return std::nullopt;
+  const double mean = *Mean(values);
+  double squares = 0;
+  for (const double value : values) squares += (value - mean) * (value - mean);
+  return std::sqrt(squares / static_cast<double>(values.size() - 1));
+}
+
+void ReduceDone(const std::vector<const TrialSummary*>& done, RowFigures& figures) {
+  std::vector<double> accuracies, changes, sizes, seconds;
+  figures.min_images = done.front()->images;
+  for (const TrialSummary* trial : done) {
+    accuracies.push_back(*trial->top1_fraction);
+    if (trial->float_top1_fraction.has_value()) changes.push_back(*trial->top1_fraction - *trial->float_top1_fraction);
+    if (trial->size_bytes.has_value()) sizes.push_back(*trial->size_bytes);
+    if (trial->calibrate_seconds.has_value()) seconds.push_back(*trial->calibrate_seconds);
+    figures.min_images = std::min(figures.min_images, trial->images);
+    figures.max_images = std::max(figures.max_images, trial->images);
+  }
+  figures.done = static_cast<int64_t>(done.size());
+  figures.measured_fraction = Mean(accuracies);
+  figures.measured_sd = SampleDeviation(accuracies);
+  figures.size_bytes = Mean(sizes);
+  figures.calibrate_seconds = Mean(seconds);
+  // A change over fewer seeds than the mean beside it would not be their difference.
+  if (changes.size() == done.size()) figures.change_fraction = Mean(changes);
+  if (!figures.change_fraction.has_value()) AddOnce(kNoFloat, figures.caveats);
+}
+
+}  // namespace
+
+const char* Name(RowStatus status) {
+  switch (status) {
+    case RowStatus::kMeasured:
+      return "measured";
+    case RowStatus::kFailed:
+      return "failed";
+    case RowStatus::kUnsupported:
+      return "unsupported";
+    case RowStatus::kNotRun:
+      return "not_run";
+  }
+  return "";
+}
+
+RowFigures Reduce(const TableRow& row) {
+  RowFigures figures;
+  if (row.published.has_value() && IsPrintable(*row.published)) {
+    figures.published_fraction = row.published->top1_percent / 100;
+  }
+  std::vector<const TrialSummary*> done;
+  for (const TrialSummary& trial : row.trials) {
+    if (trial.status == TrialStatus::kDone && trial.top1_fraction.has_value()) {
+      done.push_back(&trial);
+      continue;
+    }
+    const bool failed = trial.status != TrialStatus::kUnsupported;
+    if (failed || figures.status == RowStatus::kNotRun) {
+      figures.status = failed ? RowStatus::kFailed : RowStatus::kUnsupported;
+    }
+    AddOnce(trial.reason.empty() ? "the trial gave no reason" : trial.reason, figures.reasons);
+  }
+  if (!done.empty()) {
+    figures.status = RowStatus::kMeasured;
+    ReduceDone(done, figures);
+  }
+  if (!row.not_run.empty()) AddOnce(row.not_run, figures.reasons);
+  if (row.trials.empty() && figures.reasons.empty()) AddOnce(kNoReason, figures.reasons);
+  return figures;
+}
+
+std::string BitsLabel(const TableRow& row) {
+  return fmt::format("{}/{}{}", row.w_bits, row.a_bits, row.mixed ? " MP" : "");
+}
+
+}  // namespace ptq::results

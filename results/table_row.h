@@ -1,0 +1,40 @@
+// table_row.h: one table row reduced to the figures that every format prints; private to the table's sources.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "results/table.h"
+
+namespace ptq::results {
+
+enum class RowStatus { kMeasured, kFailed, kUnsupported, kNotRun };
+const char* Name(RowStatus status);  // "measured", "failed", "unsupported", "not_run"
+
+struct RowFigures {
+  RowStatus status = RowStatus::kNotRun;
+  std::optional<double> published_fraction;  // only where it may be printed
+  std::optional<double> measured_fraction;   // mean over done trials
+  std::optional<double> measured_sd;         // sample standard deviation, from two done trials on
+  std::optional<double> change_fraction;     // mean of measured minus float32 over done trials that have both
+  int64_t min_images = 0, max_images = 0;    // of done trials
+  int64_t done = 0;                          // trials
+  std::optional<double> size_bytes, calibrate_seconds;  // means over done trials
+  std::vector<std::string> reasons;                     // of what was not measured, on one line each, no repetitions
+  std::vector<std::string> caveats;                     // of what was measured: why a figure beside it is absent
+};
+
+RowFigures Reduce(const TableRow& row);
+
+// "8/8", "6/6 MP", "32/32".
+std::string BitsLabel(const TableRow& row);
+
+// The renderings, without the choice between them.
+std::string RenderText(const Table& table);
+std::string RenderMarkdown(const Table& table);
+std::string RenderCsv(const Table& table);
+std::string RenderJson(const Table& table);
+
+}  // namespace ptq::results
