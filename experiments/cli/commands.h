@@ -1,0 +1,59 @@
+// commands.h: the verbs of `ptqbench`.  Each prints its answer to stdout, progress and errors to stderr, and returns
+// the exit code: 0 done, 1 some trial failed, 2 usage or spec, 3 input missing or environment, 130 stopped by Ctrl-C.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/base/error.h"
+
+namespace ptq::experiments::cli {
+
+enum ExitCode { kExitDone = 0, kExitTrialFailed = 1, kExitUsage = 2, kExitEnvironment = 3, kExitStopped = 130 };
+
+// Flags that every verb takes.
+struct GlobalFlags {
+  std::string home, data_root, database, models, datasets;
+  int threads = 0;  // 0: as many as there are cores
+};
+
+struct RunFlags {
+  std::string spec;
+  std::string format = "table";
+  bool retry_failed = false;
+};
+
+struct PredictFlags {
+  std::string model, plan, dataset, out;
+};
+
+struct QuantizeFlags {
+  std::string model, method, bits = "W8A8", calibration_dataset, out;
+  std::string weight_granularity = "per_tensor";
+  std::vector<std::string> parameters;  // "name=value"
+  int64_t calibration_images = 32;
+  int64_t seed = 0;
+};
+
+struct ContactSheetFlags {
+  std::string dataset, out;
+  int64_t rows = 10, columns = 20;
+};
+
+int Run(const GlobalFlags& global, const RunFlags& flags);
+int Plan(const GlobalFlags& global, const RunFlags& flags);    // what would run, what is done
+int Check(const GlobalFlags& global, const RunFlags& flags);   // the spec alone
+int Report(const GlobalFlags& global, const RunFlags& flags);  // the table from the store
+int List(const GlobalFlags& global, const std::string& what);  // methods, models, datasets, experiments
+int Describe(const GlobalFlags& global, const std::string& name);
+int Predict(const GlobalFlags& global, const PredictFlags& flags);
+int Quantize(const GlobalFlags& global, const QuantizeFlags& flags);
+int ContactSheet(const GlobalFlags& global, const ContactSheetFlags& flags);
+int VerifyData(const GlobalFlags& global, const std::vector<std::string>& names);
+int VerifyResults(const GlobalFlags& global);
+
+// Prints "ptqbench: <error>" to stderr, one line per line of the message, and returns the exit code of its kind.
+int Fail(const Error& error);
+
+}  // namespace ptq::experiments::cli

@@ -1,0 +1,264 @@
+// The verbs on one model or data set: predict, quantize, contact-sheet, verify.
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <numeric>
+
+#include "core/base/nearest_name.h"
+#include "core/exec/executor.h"
+#include "data/files/file_io.h"
+#include "data/files/sha256.h"
+#include "data/images/batch_stream.h"
+#include "data/images/contact_sheet.h"
+#include "data/images/decode.h"
+#include "experiments/cli/session.h"
+#include "experiments/evaluate.h"
+#include "experiments/plan_file.h"
+#include "experiments/runner.h"
+#include "experiments/terminal_progress.h"
+#include "results/store.h"
+
+namespace ptq::experiments::cli {
+namespace {
+
+// A name that the user typed and no catalogue holds is a usage error.
+template <typename T>
+Result<T> AsUsage(Result<T> found) {
+  return found.ok() ? found : Result<T>(InvalidArgument(found.error().message));
+}
+
+std::string CsvField(const std::string& text) {
+  if (text.find_first_of(",\"\n\r") == std::string::npos) {
+    return text;
+  }
+  std::string quoted = "\"";
+  for (const char c : text) {
+    quoted += c == '"' ? "\"\"" : std::string(1, c);
+  }
+  return quoted + "\"";
+}
+
+std::string PredictionLine(const data::Sample& sample, const TopClasses& top) {
+  std::string line = CsvField(sample.id) + "," + std::to_string(sample.label);
+  for (size_t i = 0; i < 5; ++i) {
+    char logit[48] = ",,";
+    if (i < top.classes.size()) {
+      std::snprintf(logit, sizeof(logit), ",%d,%.9g", top.classes[i], static_cast<double>(top.logits[i]));
+    }
+    line += logit;
+  }
+  return line + "\n";
+}
+
+Result<int> PredictChecked(const GlobalFlags& global, const PredictFlags& flags) {
+  PTQ_ASSIGN_OR_RETURN(Workspace workspace, OpenWorkspace(global));
+  PTQ_ASSIGN_OR_RETURN(const data::ModelEntry entry, AsUsage(workspace.models().Find(flags.model)));
+  PTQ_ASSIGN_OR_RETURN(const data::DatasetEntry dataset, AsUsage(workspace.datasets().Find(flags.dataset)));
+  PTQ_ASSIGN_OR_RETURN(const WeightsFile weights, workspace.FindWeights(entry));
+  PTQ_ASSIGN_OR_RETURN(const OpenedDataset images, workspace.Dataset(dataset));
+  method::Plan plan;
+  if (!flags.plan.empty()) {
+    PTQ_ASSIGN_OR_RETURN(plan, ReadPlan(flags.plan));
+    if (!plan.weights_sha256.empty() && plan.weights_sha256 != weights.sha256) {
+      return InvalidArgument("the plan was made for weights " + plan.weights_sha256 + ", " + entry.name + " has " +
+                                 weights.sha256 + "; make one with `ptqbench quantize`",
+                             flags.plan);
+    }
+  }
+  ModelLoader loader;
+  PTQ_ASSIGN_OR_RETURN(const std::shared_ptr<const vit::VitModel> model, loader.Load(entry, weights));
+  PTQ_ASSIGN_OR_RETURN(const std::unique_ptr<exec::Executor> executor, exec::MakeSimulatedExecutor(*model, plan));
+  const std::vector<data::Sample>& samples = images.dataset->samples();
+  std::vector<int64_t> all(samples.size());
+  std::iota(all.begin(), all.end(), int64_t{0});
+  DatasetImageSource source(*images.dataset, all, data::EffectivePreprocessing(entry.preprocessing, dataset));
+  InstallStopHandler();
+  TerminalProgress progress;
+  progress.SetTask(entry.name + " on " + dataset.name);
+  std::string csv = "path,label";
+  for (int i = 1; i <= 5; ++i) {
+    csv += ",class" + std::to_string(i) + ",logit" + std::to_string(i);
+  }
+  csv += "\n";
+  int64_t correct = 0;
+  PTQ_RETURN_IF_ERROR(Evaluate(*executor, source, EvaluationBatchSize(entry.config), progress,
+                               [&](int64_t index, const TopClasses& top) -> Status {
+                                 correct += top.classes[0] == samples[index].label ? 1 : 0;
+                                 csv += PredictionLine(samples[index], top);
+                                 return OkStatus();
+                               }));
+  PTQ_RETURN_IF_ERROR(data::WriteFileAtomically(flags.out, csv));
+  std::printf("top-1 %.2f %% (%lld of %zu), written to %s\n",
+              100.0 * static_cast<double>(correct) / static_cast<double>(samples.size()),
+              static_cast<long long>(correct), samples.size(), flags.out.c_str());
+  return static_cast<int>(kExitDone);
+}
+
+// "0.999" -> double, "true" -> bool, "8" -> integer, anything else -> string.
+method::ParameterValue ParseValue(const std::string& text) {
+  if (text == "true" || text == "false") {
+    return text == "true";
+  }
+  char* end = nullptr;
+  errno = 0;
+  const long long integer = std::strtoll(text.c_str(), &end, 10);
+  if (!text.empty() && *end == '\0' && errno == 0) {
+    return static_cast<int64_t>(integer);
+  }
+  const double number = std::strtod(text.c_str(), &end);
+  if (!text.empty() && *end == '\0') {
+    return number;
+  }
+  return text;
+}
+
+Result<Trial> TrialOf(const QuantizeFlags& flags, const method::Registry& registry, Workspace& workspace) {
+  Trial trial;
+  PTQ_ASSIGN_OR_RETURN(trial.method, AsUsage(registry.Find(flags.method)));
+  std::map<std::string, method::ParameterValue> given;
+  for (const std::string& parameter : flags.parameters) {
+    const size_t equals = parameter.find('=');
+    if (equals == std::string::npos) {
+      return InvalidArgument("--parameter '" + parameter + "' must be name=value");
+    }
+    given[parameter.substr(0, equals)] = ParseValue(parameter.substr(equals + 1));
+  }
+  PTQ_ASSIGN_OR_RETURN(trial.parameters, method::Parameters::Resolve(trial.method->info().parameters, given));
+  char rest = 0;
+  if (std::sscanf(flags.bits.c_str(), "W%dA%d%c", &trial.scheme.weight_bits, &trial.scheme.activation_bits, &rest) !=
+      2) {
+    return InvalidArgument("--bits '" + flags.bits + "' must look like W8A8");
+  }
+  PTQ_ASSIGN_OR_RETURN(trial.scheme.weight_granularity, quant::ParseGranularity(flags.weight_granularity));
+  PTQ_RETURN_IF_ERROR(method::Validate(trial.scheme));
+  auto workload = std::make_shared<Workload>();
+  PTQ_ASSIGN_OR_RETURN(workload->model, AsUsage(workspace.models().Find(flags.model)));
+  PTQ_ASSIGN_OR_RETURN(workload->calibration_dataset, AsUsage(workspace.datasets().Find(flags.calibration_dataset)));
+  if (workload->calibration_dataset->role == data::DatasetRole::kEvaluation) {
+    return InvalidArgument("data set " + flags.calibration_dataset +
+                           " is an evaluation set; calibrate with one whose role is calibration or train");
+  }
+  PTQ_ASSIGN_OR_RETURN(workload->weights, workspace.FindWeights(workload->model));
+  PTQ_ASSIGN_OR_RETURN(workload->calibration, workspace.Dataset(*workload->calibration_dataset));
+  const auto available = static_cast<int64_t>(workload->calibration.dataset->samples().size());
+  if (flags.calibration_images < 1 || flags.calibration_images > available) {
+    return InvalidArgument("--calibration-images is " + std::to_string(flags.calibration_images) + "; " +
+                           flags.calibration_dataset + " has " + std::to_string(available) + " images");
+  }
+  trial.seed = flags.seed;
+  trial.calibration_indices =
+      DrawCalibrationImages(*workload->calibration.dataset, flags.calibration_images, flags.seed);
+  trial.workload = std::move(workload);
+  return trial;
+}
+
+Result<int> QuantizeChecked(const GlobalFlags& global, const QuantizeFlags& flags) {
+  PTQ_ASSIGN_OR_RETURN(Workspace workspace, OpenWorkspace(global));
+  const method::Registry registry = Methods();
+  PTQ_ASSIGN_OR_RETURN(const Trial trial, TrialOf(flags, registry, workspace));
+  ModelLoader loader;
+  PTQ_ASSIGN_OR_RETURN(const std::shared_ptr<const vit::VitModel> model,
+                       loader.Load(trial.workload->model, trial.workload->weights));
+  InstallStopHandler();
+  TerminalProgress progress;
+  progress.SetTask(flags.model + ", " + flags.method + " " + trial.scheme.ShortName());
+  PTQ_ASSIGN_OR_RETURN(const QuantizedTrial quantized, QuantizeTrial(trial, *model, progress));
+  PTQ_RETURN_IF_ERROR(WritePlan(flags.out, quantized.plan));
+  const method::ModelSize size = method::SizeUnder(quantized.plan, model->config());
+  std::printf("%zu operands quantized in %.1f s, model size %.3f MB, written to %s\n", quantized.plan.operands.size(),
+              quantized.calibrate_seconds, size.true_bytes / 1e6, flags.out.c_str());
+  return static_cast<int>(kExitDone);
+}
+
+Result<int> ContactSheetChecked(const GlobalFlags& global, const ContactSheetFlags& flags) {
+  PTQ_ASSIGN_OR_RETURN(Workspace workspace, OpenWorkspace(global));
+  PTQ_ASSIGN_OR_RETURN(const data::DatasetEntry entry, AsUsage(workspace.datasets().Find(flags.dataset)));
+  PTQ_ASSIGN_OR_RETURN(const OpenedDataset opened, workspace.Dataset(entry));
+  PTQ_ASSIGN_OR_RETURN(const data::Image sheet, data::MakeContactSheet(*opened.dataset, flags.rows, flags.columns));
+  PTQ_RETURN_IF_ERROR(data::WritePng(flags.out, sheet));
+  std::printf("%lld x %lld pixels, row c holds class c, written to %s\n", static_cast<long long>(sheet.width),
+              static_cast<long long>(sheet.height), flags.out.c_str());
+  return static_cast<int>(kExitDone);
+}
+
+// One line per declared thing; returns whether it is in order (absent things are in order unless they were named).
+bool Tell(const std::string& name, const Status& status, bool named) {
+  if (status.ok()) {
+    std::printf("ok       %s\n", name.c_str());
+    return true;
+  }
+  const bool absent = status.error().code == ErrorCode::kNotFound;
+  std::printf("%-8s %s: %s\n", absent ? "absent" : "WRONG", name.c_str(), status.error().ToString().c_str());
+  return absent && !named;
+}
+
+Status VerifyOne(const data::DatasetEntry& entry, const Workspace& workspace) {
+  PTQ_ASSIGN_OR_RETURN(const data::VerifyReport report, data::VerifyDataset(entry, workspace.data_root()));
+  if (report.problems.empty()) {
+    return OkStatus();
+  }
+  std::string text;
+  for (const std::string& problem : report.problems) {
+    text += (text.empty() ? "" : "\n         ") + problem;
+  }
+  return Corrupt(text);
+}
+
+Result<int> VerifyDataChecked(const GlobalFlags& global, const std::vector<std::string>& names) {
+  PTQ_ASSIGN_OR_RETURN(Workspace workspace, OpenWorkspace(global));
+  std::vector<std::string> known;
+  bool good = true;
+  auto wanted = [&](const std::string& name) {
+    known.push_back(name);
+    return names.empty() || std::find(names.begin(), names.end(), name) != names.end();
+  };
+  for (const data::ModelEntry& model : workspace.models().models) {
+    if (wanted(model.name)) {
+      const Result<WeightsFile> weights = workspace.FindWeights(model);
+      good = Tell(model.name, weights.ok() ? OkStatus() : Status(weights.error()), !names.empty()) && good;
+    }
+  }
+  for (const data::DatasetEntry& dataset : workspace.datasets().datasets) {
+    if (wanted(dataset.name)) {
+      good = Tell(dataset.name, VerifyOne(dataset, workspace), !names.empty()) && good;
+    }
+  }
+  for (const std::string& name : names) {
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      return InvalidArgument("no model or data set is called '" + name + "'" + DidYouMean(name, known));
+    }
+  }
+  return static_cast<int>(good ? kExitDone : kExitEnvironment);
+}
+
+Result<int> VerifyResultsChecked(const GlobalFlags& global) {
+  PTQ_ASSIGN_OR_RETURN(const Workspace workspace, OpenWorkspace(global));
+  PTQ_ASSIGN_OR_RETURN(const results::Store store,
+                       results::Store::Open(workspace.database(), results::Store::Mode::kReadOnly));
+  PTQ_ASSIGN_OR_RETURN(const std::vector<std::string> problems, store.Verify(data::Sha256));
+  for (const std::string& problem : problems) {
+    std::printf("WRONG    %s\n", problem.c_str());
+  }
+  if (problems.empty()) {
+    PTQ_ASSIGN_OR_RETURN(const auto trials, store.Trials());
+    std::printf("ok       %s: %zu trials\n", workspace.database().c_str(), trials.size());
+  }
+  return static_cast<int>(problems.empty() ? kExitDone : kExitEnvironment);
+}
+
+int Finish(const Result<int>& code) { return code.ok() ? *code : Fail(code.error()); }
+
+}  // namespace
+
+int Predict(const GlobalFlags& global, const PredictFlags& flags) { return Finish(PredictChecked(global, flags)); }
+int Quantize(const GlobalFlags& global, const QuantizeFlags& flags) { return Finish(QuantizeChecked(global, flags)); }
+int ContactSheet(const GlobalFlags& global, const ContactSheetFlags& flags) {
+  return Finish(ContactSheetChecked(global, flags));
+}
+int VerifyData(const GlobalFlags& global, const std::vector<std::string>& names) {
+  return Finish(VerifyDataChecked(global, names));
+}
+int VerifyResults(const GlobalFlags& global) { return Finish(VerifyResultsChecked(global)); }
+
+}  // namespace ptq::experiments::cli

@@ -1,0 +1,135 @@
+// The `ptqbench` program: flags to verbs.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+
+#include "core/base/fast_start.h"
+#include "experiments/cli/commands.h"
+#include "experiments/system_info.h"
+
+namespace {
+
+namespace cli = ptq::experiments::cli;
+
+// `bazel run` starts programs far from the caller's folder and says where the caller is.
+void EnterCallersFolder() {
+  const char* folder = std::getenv("BUILD_WORKING_DIRECTORY");
+  if (folder != nullptr && chdir(folder) != 0) {
+    std::fprintf(stderr, "ptqbench: cannot enter %s\n", folder);
+  }
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app{"Measures post-training quantization of vision transformers."};
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.footer(
+      "Exit codes: 0 done, 1 some trial failed, 2 usage or spec, 3 input missing or environment, 130 stopped.\n"
+      "The answer goes to stdout, progress to stderr.");
+  cli::GlobalFlags global;
+  app.add_option("--data-root", global.data_root, "Folder of weights and images (default: <home>/data/local)");
+  app.add_option("--db", global.database, "SQLite file of results (default: <home>/results/ptqbench.sqlite)");
+  app.add_option("--threads", global.threads, "Threads of the computation (default: all cores)");
+  app.add_option("--models", global.models, "A further models.toml with your own models");
+  app.add_option("--datasets", global.datasets, "A further datasets.toml with your own data sets");
+  app.add_option("--home", global.home, "The project's folder (default: found from the current folder)");
+
+  int code = cli::kExitDone;
+  const std::string format_help = "table, markdown, csv or json";
+
+  cli::RunFlags run;
+  auto* run_command = app.add_subcommand("run", "Measure what an experiment still lacks, then print its table");
+  run_command->add_option("SPEC", run.spec, "A TOML file, or the name of one in experiments/")->required();
+  run_command->add_option("--format", run.format, format_help);
+  run_command->add_flag("--retry-failed", run.retry_failed, "Run trials again that failed before");
+  run_command->callback([&] { code = cli::Run(global, run); });
+
+  auto* plan_command = app.add_subcommand("plan", "Tell what would run and what is done");
+  plan_command->add_option("SPEC", run.spec, "A TOML file, or the name of one in experiments/")->required();
+  plan_command->callback([&] { code = cli::Plan(global, run); });
+
+  auto* check_command = app.add_subcommand("check", "Tell every fault of an experiment file");
+  check_command->add_option("SPEC", run.spec, "A TOML file, or the name of one in experiments/")->required();
+  check_command->callback([&] { code = cli::Check(global, run); });
+
+  auto* report_command = app.add_subcommand("report", "Print an experiment's table from the store");
+  report_command->add_option("SPEC", run.spec, "A TOML file, or the name of one in experiments/")->required();
+  report_command->add_option("--format", run.format, format_help);
+  report_command->callback([&] { code = cli::Report(global, run); });
+
+  std::string what;
+  auto* list_command = app.add_subcommand("list", "List methods, models, datasets or experiments");
+  list_command->add_option("WHAT", what, "methods, models, datasets or experiments")
+      ->required()
+      ->check(CLI::IsMember({"methods", "models", "datasets", "experiments"}));
+  list_command->callback([&] { code = cli::List(global, what); });
+
+  std::string name;
+  auto* describe_command = app.add_subcommand("describe", "Describe a method, model, data set, experiment, or 'build'");
+  describe_command->add_option("NAME", name)->required();
+  describe_command->callback([&] { code = cli::Describe(global, name); });
+
+  cli::PredictFlags predict;
+  auto* predict_command = app.add_subcommand("predict", "Write each image's top-5 classes and logits as CSV");
+  predict_command->add_option("--model", predict.model)->required();
+  predict_command->add_option("--plan", predict.plan, "A plan file; without one the float32 model runs");
+  predict_command->add_option("--dataset", predict.dataset)->required();
+  predict_command->add_option("--out", predict.out, "The CSV file")->required();
+  predict_command->callback([&] { code = cli::Predict(global, predict); });
+
+  cli::QuantizeFlags quantize;
+  auto* quantize_command = app.add_subcommand("quantize", "Run a method on a model and write its plan");
+  quantize_command->add_option("--model", quantize.model)->required();
+  quantize_command->add_option("--method", quantize.method)->required();
+  quantize_command->add_option("--bits", quantize.bits, "W8A8, W4A8, ... (default W8A8)");
+  quantize_command->add_option("--weight-granularity", quantize.weight_granularity, "per_tensor or per_channel");
+  quantize_command->add_option("--calibration-dataset", quantize.calibration_dataset)->required();
+  quantize_command->add_option("--calibration-images", quantize.calibration_images, "How many (default 32)");
+  quantize_command->add_option("--seed", quantize.seed, "Draws the calibration images (default 0)");
+  quantize_command->add_option("--parameter", quantize.parameters, "name=value, may be repeated");
+  quantize_command->add_option("--out", quantize.out, "The plan file (safetensors)")->required();
+  quantize_command->callback([&] { code = cli::Quantize(global, quantize); });
+
+  cli::ContactSheetFlags sheet;
+  auto* sheet_command = app.add_subcommand("contact-sheet", "Write pictures of a data set as one PNG, a row a class");
+  sheet_command->add_option("--dataset", sheet.dataset)->required();
+  sheet_command->add_option("--rows", sheet.rows, "Classes shown (default 10)");
+  sheet_command->add_option("--columns", sheet.columns, "Pictures per class (default 20)");
+  sheet_command->add_option("--out", sheet.out, "The PNG file")->required();
+  sheet_command->callback([&] { code = cli::ContactSheet(global, sheet); });
+
+  auto* verify_command = app.add_subcommand("verify", "Check data against the declared hashes, or the results file");
+  verify_command->require_subcommand(1);
+  verify_command->fallthrough();
+  std::vector<std::string> names;
+  auto* verify_data =
+      verify_command->add_subcommand("data", "Weights and images; says what is missing and how to get it");
+  verify_data->add_option("NAME", names, "Models and data sets (default: all)");
+  verify_data->callback([&] { code = cli::VerifyData(global, names); });
+  auto* verify_results = verify_command->add_subcommand("results", "The SQLite file");
+  verify_results->callback([&] { code = cli::VerifyResults(global); });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? cli::kExitDone : cli::kExitUsage;
+  }
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  ptq::RestartWithFastSettings(argv);
+  ptq::experiments::KeepFreedMemory();
+  EnterCallersFolder();
+  try {
+    return Main(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "ptqbench: %s\n", error.what());
+    return cli::kExitTrialFailed;
+  }
+}

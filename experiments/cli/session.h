@@ -1,0 +1,31 @@
+// session.h: what the verbs share: an opened workspace, the registered methods, a read and resolved spec.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/method/method.h"
+#include "experiments/cli/commands.h"
+#include "experiments/spec.h"
+#include "experiments/trial.h"
+#include "experiments/workspace.h"
+
+namespace ptq::experiments::cli {
+
+// Opens the workspace that the flags name and sets LibTorch's threads.
+// Errors: NotFound (no home), InvalidArgument (a catalogue's faults, a negative --threads).
+Result<Workspace> OpenWorkspace(const GlobalFlags& global);
+
+method::Registry Methods();
+
+// `spec` is a path, or the name of a file in <home>/experiments without ".toml".
+Result<std::string> FindSpec(const std::string& spec, const Workspace& workspace);
+
+struct LoadedExperiment {
+  ExperimentSpec spec;
+  std::vector<Trial> trials;
+};
+Result<LoadedExperiment> LoadExperiment(const std::string& spec, const method::Registry& registry,
+                                        Workspace& workspace);
+
+}  // namespace ptq::experiments::cli

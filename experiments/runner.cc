@@ -1,0 +1,205 @@
+#include "experiments/runner.h"
+
+#include <ATen/Parallel.h>
+
+#include <chrono>
+#include <exception>
+
+#include "core/exec/executor.h"
+#include "data/files/sha256.h"
+#include "data/weights/checkpoint.h"
+#include "experiments/evaluate.h"
+#include "experiments/image_source.h"
+#include "experiments/system_info.h"
+
+namespace ptq::experiments {
+namespace {
+
+class Stopwatch {
+ public:
+  double Seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+
+ private:
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+std::vector<results::OperandRecord> OperandRecords(const method::Plan& plan) {
+  std::vector<results::OperandRecord> records;
+  for (const auto& [operand, params] : plan.operands) {
+    records.push_back({operand.op.name(), vit::Name(operand.side), quant::Name(params.grid), params.num_bits,
+                       quant::Name(params.granularity), params.axis, params.scale, params.zero_point});
+  }
+  return records;
+}
+
+// All that is known about a trial before it runs.
+results::TrialRecord Describe(const Trial& trial, const ExperimentSpec& spec) {
+  const Workload& w = *trial.workload;
+  results::TrialRecord record;
+  record.trial_key = trial.key;
+  record.trial_text = trial.text;
+  record.experiment = spec.name;
+  record.spec_text = spec.text;
+  record.spec_sha256 = data::Sha256(spec.text);
+  record.model = w.model.name;
+  record.weights_sha256 = w.weights.sha256;
+  record.geometry = vit::ToString(w.model.config);
+  record.preprocessing = data::ToString(w.preprocessing());
+  record.dataset.name = w.dataset.name;
+  record.dataset.manifest_sha256 = w.images.manifest_sha256;
+  for (const data::Sample& sample : w.images.dataset->samples()) {
+    record.dataset.image_ids.push_back(sample.id);
+    record.dataset.labels.push_back(sample.label);
+  }
+  if (!trial.is_float()) {
+    record.calibration_dataset = w.calibration_dataset->name;
+    record.calibration_manifest_sha256 = w.calibration.manifest_sha256;
+    for (const int64_t index : trial.calibration_indices) {
+      record.calibration_ids.push_back(w.calibration.dataset->samples()[index].id);
+    }
+  }
+  record.method = trial.method_id();
+  record.method_version = trial.method_version();
+  record.parameters = trial.parameters_text();
+  record.scheme = trial.scheme_text();
+  record.w_bits = trial.w_bits();
+  record.a_bits = trial.a_bits();
+  record.seed = trial.seed;
+  record.exec_mode = trial.exec_mode();
+  record.numerics_version = kNumericsVersion;
+  record.threads = at::get_num_threads();
+  record.host = ThisHost();
+  record.build = ThisBuild();
+  return record;
+}
+
+// Fills what came out.  On an error the record holds what was known before it.
+Status Measure(const Trial& trial, ModelLoader& models, Progress& progress, results::TrialRecord& record) {
+  const Workload& w = *trial.workload;
+  PTQ_ASSIGN_OR_RETURN(const std::shared_ptr<const vit::VitModel> model, models.Load(w.model, w.weights));
+  PTQ_ASSIGN_OR_RETURN(const QuantizedTrial quantized, QuantizeTrial(trial, *model, progress));
+  record.calibrate_seconds = quantized.calibrate_seconds;
+  record.operands = OperandRecords(quantized.plan);
+  const method::ModelSize size = method::SizeUnder(quantized.plan, w.model.config);
+  record.size_bytes = size.true_bytes;
+  record.paper_size_bytes = size.paper_bytes;
+  PTQ_ASSIGN_OR_RETURN(const std::unique_ptr<exec::Executor> executor,
+                       exec::MakeSimulatedExecutor(*model, quantized.plan));
+  std::vector<int64_t> all(w.images.dataset->samples().size());
+  for (size_t i = 0; i < all.size(); ++i) {
+    all[i] = static_cast<int64_t>(i);
+  }
+  DatasetImageSource images(*w.images.dataset, std::move(all), w.preprocessing());
+  const Stopwatch watch;
+  PTQ_RETURN_IF_ERROR(Evaluate(*executor, images, EvaluationBatchSize(w.model.config), progress,
+                               [&](int64_t, const TopClasses& top) -> Status {
+                                 results::Prediction prediction;
+                                 std::copy(top.classes.begin(), top.classes.end(), prediction.top.begin());
+                                 record.predictions.push_back(prediction);
+                                 return OkStatus();
+                               }));
+  record.evaluate_seconds = watch.Seconds();
+  return OkStatus();
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const vit::VitModel>> ModelLoader::Load(const data::ModelEntry& entry,
+                                                               const WeightsFile& weights) {
+  const std::string key = weights.path + "\n" + vit::ToString(entry.config);
+  if (key != key_) {
+    model_.reset();
+    key_.clear();
+    PTQ_ASSIGN_OR_RETURN(const vit::TensorMap tensors, data::ReadCheckpoint(weights.path, entry.config));
+    Result<vit::VitModel> model = vit::VitModel::Create(entry.config, tensors);
+    if (!model.ok()) {
+      return Error{model.error().code, model.error().message, weights.path};
+    }
+    model_ = std::make_shared<const vit::VitModel>(*std::move(model));
+    key_ = key;
+  }
+  return model_;
+}
+
+Result<QuantizedTrial> QuantizeTrial(const Trial& trial, const vit::VitModel& model, Progress& progress) {
+  QuantizedTrial quantized;
+  const Workload& w = *trial.workload;
+  if (!trial.is_float()) {
+    PTQ_RETURN_IF_ERROR(trial.method->Supports(trial.scheme, trial.parameters, w.model.config));
+    DatasetImageSource images(*w.calibration.dataset, trial.calibration_indices, w.calibration_preprocessing());
+    calib::Calibration calibration(model, images, progress);
+    const Stopwatch watch;
+    PTQ_ASSIGN_OR_RETURN(
+        quantized.plan,
+        trial.method->Quantize({model, calibration, trial.scheme, trial.parameters,
+                                RandomStream(static_cast<uint64_t>(trial.seed), trial.method_id()), progress}));
+    quantized.calibrate_seconds = watch.Seconds();
+    quantized.plan.method = trial.method->info().versioned_id();
+  }
+  quantized.plan.scheme = trial.scheme_text();
+  quantized.plan.parameters = trial.parameters_text();
+  quantized.plan.weights_sha256 = w.weights.sha256;
+  PTQ_RETURN_IF_ERROR(method::Validate(quantized.plan, w.model.config));
+  return quantized;
+}
+
+Result<results::TrialRecord> RunTrial(const Trial& trial, const ExperimentSpec& spec, ModelLoader& models,
+                                      Progress& progress) {
+  results::TrialRecord record = Describe(trial, spec);
+  record.started_utc = UtcNow();
+  ResetPeakMemory();
+  Status status;
+  try {
+    status = Measure(trial, models, progress, record);
+  } catch (const std::exception& exception) {
+    const std::string text = exception.what();
+    status = Internal(text.substr(0, text.find('\n')));
+  }
+  if (!status.ok() && status.error().code == ErrorCode::kInterrupted) {
+    return status.error();
+  }
+  if (!status.ok()) {
+    record.status = status.error().code == ErrorCode::kUnsupported ? results::TrialStatus::kUnsupported
+                                                                   : results::TrialStatus::kFailed;
+    record.reason = status.error().ToString();
+    record.predictions.clear();
+  }
+  record.peak_rss_bytes = PeakMemoryBytes();
+  record.finished_utc = UtcNow();
+  return record;
+}
+
+Result<RunSummary> RunTrials(const std::vector<Trial>& trials, const ExperimentSpec& spec, const RunOptions& options,
+                             results::Store& store, Progress& progress,
+                             const std::function<void(int64_t, int64_t, const Trial&)>& announce) {
+  RunSummary summary;
+  std::vector<const Trial*> to_run;
+  auto count = [&](results::TrialStatus status, int64_t& done) {
+    done += status == results::TrialStatus::kDone ? 1 : 0;
+    summary.failed += status == results::TrialStatus::kFailed ? 1 : 0;
+    summary.unsupported += status == results::TrialStatus::kUnsupported ? 1 : 0;
+  };
+  for (const Trial& trial : trials) {
+    if (trial.workload->absent) {
+      ++summary.absent;
+      summary.broken_input = summary.broken_input || trial.workload->absent->code != ErrorCode::kNotFound;
+      continue;
+    }
+    PTQ_ASSIGN_OR_RETURN(const std::optional<results::TrialSummary> stored, store.Find(trial.key));
+    if (!stored || (options.retry_failed && stored->status == results::TrialStatus::kFailed)) {
+      to_run.push_back(&trial);
+    } else {
+      count(stored->status, summary.done_before);
+    }
+  }
+  ModelLoader models;
+  for (size_t i = 0; i < to_run.size(); ++i) {
+    announce(static_cast<int64_t>(i) + 1, static_cast<int64_t>(to_run.size()), *to_run[i]);
+    PTQ_ASSIGN_OR_RETURN(const results::TrialRecord record, RunTrial(*to_run[i], spec, models, progress));
+    PTQ_RETURN_IF_ERROR(store.Insert(record));
+    count(record.status, summary.done_now);
+  }
+  return summary;
+}
+
+}  // namespace ptq::experiments

@@ -1,0 +1,58 @@
+// runner.h: runs the trials of an experiment that are not yet in the store, one transaction each.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/base/progress.h"
+#include "core/vit/model.h"
+#include "experiments/trial.h"
+#include "results/store.h"
+
+namespace ptq::experiments {
+
+// Loads models, the last one kept.
+class ModelLoader {
+ public:
+  // Errors: those of data::ReadCheckpoint.
+  Result<std::shared_ptr<const vit::VitModel>> Load(const data::ModelEntry& entry, const WeightsFile& weights);
+
+ private:
+  std::string key_;
+  std::shared_ptr<const vit::VitModel> model_;
+};
+
+// What a method answered for a trial, and how long it took.
+struct QuantizedTrial {
+  method::Plan plan;
+  double calibrate_seconds = 0;
+};
+
+// The plan of one trial (empty for float32), with its header fields filled.  trial.workload's inputs are present.
+// Errors: Unsupported with the method's reason, those of Method::Quantize.
+Result<QuantizedTrial> QuantizeTrial(const Trial& trial, const vit::VitModel& model, Progress& progress);
+
+// Calibrates, evaluates and describes one trial; LibTorch's exceptions become a failed record here and nowhere else.
+// Errors: Interrupted, and nothing is recorded.
+Result<results::TrialRecord> RunTrial(const Trial& trial, const ExperimentSpec& spec, ModelLoader& models,
+                                      Progress& progress);
+
+struct RunOptions {
+  bool retry_failed = false;  // run trials again whose stored outcome is failed
+};
+
+struct RunSummary {
+  int64_t done_before = 0, done_now = 0, failed = 0, unsupported = 0, absent = 0;
+  bool broken_input = false;  // an input is there and is not what it should be
+};
+
+// `announce` is called before each trial with its number (from 1), the count of trials to run, and the trial.
+// Errors: those of the store; Interrupted with everything finished kept.
+Result<RunSummary> RunTrials(const std::vector<Trial>& trials, const ExperimentSpec& spec, const RunOptions& options,
+                             results::Store& store, Progress& progress,
+                             const std::function<void(int64_t, int64_t, const Trial&)>& announce);
+
+}  // namespace ptq::experiments

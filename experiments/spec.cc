@@ -1,0 +1,221 @@
+#include "experiments/spec.h"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "core/quant/quant_params.h"
+#include "experiments/spec_expansion.h"
+
+namespace ptq::experiments {
+namespace {
+
+using data::Need;
+using data::Placed;
+using data::TextRule;
+using data::TomlTable;
+
+constexpr int64_t kMaxSeed = std::numeric_limits<int64_t>::max();
+constexpr int64_t kMaxCalibrationImages = 10'000'000;
+constexpr size_t kMaxWorkloads = 2000;
+constexpr size_t kMaxTrialTables = 1000;
+
+// The digits at `text[at]`, without a leading zero; at most three, so that nothing overflows.
+std::optional<int> ReadDigits(const std::string& text, size_t* at) {
+  const size_t begin = *at;
+  int value = 0;
+  while (*at < text.size() && text[*at] >= '0' && text[*at] <= '9' && *at - begin < 3) {
+    value = 10 * value + (text[*at] - '0');
+    ++*at;
+  }
+  if (*at == begin || text[begin] == '0') {
+    return std::nullopt;
+  }
+  return value;
+}
+
+// "W8A8", both in 2..16; otherwise InvalidArgument, a sentence about `text`.
+Result<BitWidths> ParseBits(const std::string& text) {
+  if (text == "W32A32") {
+    return InvalidArgument("'bits' lists W32A32; the float row always runs, so leave it out");
+  }
+  size_t at = 1;
+  const bool begins = !text.empty() && text[0] == 'W';
+  const std::optional<int> weight = begins ? ReadDigits(text, &at) : std::nullopt;
+  const bool continues = weight && at < text.size() && text[at] == 'A';
+  ++at;
+  const std::optional<int> activation = continues ? ReadDigits(text, &at) : std::nullopt;
+  auto is_legal = [](const std::optional<int>& bits) {
+    return bits && *bits >= quant::kMinBits && *bits <= quant::kMaxBits;
+  };
+  if (!is_legal(weight) || !is_legal(activation) || at != text.size()) {
+    return InvalidArgument("'bits' is '" + text +
+                           "'; write W<bits>A<bits> with bits in 2..16: W8A8 has 8-bit weights and 8-bit activations");
+  }
+  return BitWidths{*weight, *activation};
+}
+
+std::vector<BitWidths> ReadBits(TomlTable& table) {
+  std::vector<BitWidths> list;
+  for (const auto& text : table.Texts("bits", TextRule::kLine, Need::kRequired)) {
+    const Result<BitWidths> bits = ParseBits(text.value);
+    if (bits.ok()) {
+      list.push_back(*bits);
+    } else {
+      table.Fault(text.position, bits.error().message);
+    }
+  }
+  return list;
+}
+
+std::vector<int64_t> ReadSeeds(TomlTable& table, Need need) {
+  std::vector<int64_t> seeds;
+  for (const auto& seed : table.Ints("seeds", 0, kMaxSeed, need)) {
+    seeds.push_back(seed.value);
+  }
+  return seeds;
+}
+
+// Appends every combination of the lists of one [[workload]].
+void ReadWorkload(TomlTable& table, std::vector<WorkloadSpec>* workloads) {
+  const auto models = table.Texts("model", TextRule::kName, Need::kRequired);
+  const auto datasets = table.Texts("dataset", TextRule::kName, Need::kRequired);
+  const bool float_only = table.Bool("float_only", false);
+  const Need need = float_only ? Need::kOptional : Need::kRequired;
+  auto calibration_datasets = table.Texts("calibration_dataset", TextRule::kName, need);
+  auto calibration_images = table.Ints("calibration_images", 1, kMaxCalibrationImages, need);
+  if (float_only) {
+    for (const char* key : {"calibration_dataset", "calibration_images"}) {
+      if (table.Has(key)) {
+        table.Fault(table.PositionOf(key), std::string("'") + key + "' is not used where float_only is true");
+      }
+    }
+    calibration_datasets = {{"", table.position()}};
+    calibration_images = {{0, table.position()}};
+  }
+  size_t count = 1;
+  for (const size_t factor : {models.size(), datasets.size(), calibration_datasets.size(), calibration_images.size()}) {
+    count = std::min(count * factor, kMaxWorkloads + 1);
+  }
+  if (workloads->size() + count > kMaxWorkloads) {
+    table.Fault(table.position(), "the sweeps make more than 2000 workloads; split the experiment");
+    return;
+  }
+  for (const auto& model : models) {
+    for (const auto& dataset : datasets) {
+      for (const auto& calibration : calibration_datasets) {
+        for (const auto& images : calibration_images) {
+          workloads->push_back({model.value, dataset.value, calibration.value, images.value, float_only, model.position,
+                                dataset.position, calibration.position});
+        }
+      }
+    }
+  }
+}
+
+method::Scheme ReadScheme(TomlTable& trial) {
+  method::Scheme scheme;
+  std::optional<TomlTable> table = trial.Table("scheme", Need::kOptional);
+  if (!table) {
+    return scheme;
+  }
+  const std::string per_tensor = quant::Name(quant::Granularity::kPerTensor);
+  const std::string per_channel = quant::Name(quant::Granularity::kPerChannel);
+  const std::string granularity =
+      table->Choice("weight_granularity", {per_tensor, per_channel}, Need::kOptional, per_tensor);
+  scheme.weight_granularity =
+      granularity == per_channel ? quant::Granularity::kPerChannel : quant::Granularity::kPerTensor;
+  scheme.quantize_patch_embed = table->Bool("quantize_patch_embed", scheme.quantize_patch_embed);
+  scheme.quantize_head = table->Bool("quantize_head", scheme.quantize_head);
+  scheme.quantize_attention_products = table->Bool("quantize_attention_products", scheme.quantize_attention_products);
+  return scheme;
+}
+
+TrialTable ReadTrial(TomlTable& table) {
+  TrialTable trial;
+  trial.position = table.position();
+  for (const auto& method : table.Texts("method", TextRule::kName, Need::kRequired)) {
+    if (method.value == "float32") {
+      table.Fault(method.position, "'method' lists float32; the float row always runs, so leave it out");
+    } else {
+      trial.methods.push_back(method);
+    }
+  }
+  trial.bits = ReadBits(table);
+  trial.label = table.Text("label", TextRule::kLine, Need::kOptional);
+  trial.models = table.Texts("models", TextRule::kName, Need::kOptional);
+  trial.datasets = table.Texts("datasets", TextRule::kName, Need::kOptional);
+  trial.seeds = ReadSeeds(table, Need::kOptional);
+  trial.scheme = ReadScheme(table);
+  if (std::optional<TomlTable> parameters = table.Table("parameters", Need::kOptional)) {
+    for (const std::string& name : parameters->Keys()) {
+      trial.parameters[name] = parameters->Scalars(name, Need::kRequired);
+    }
+  }
+  return trial;
+}
+
+// Every [[trial]].  The file's seeds go to those that name none; where they reach no trial they are a fault.
+std::vector<TrialTable> ReadTrials(TomlTable& root) {
+  std::vector<TomlTable> tables = root.Tables("trial", Need::kOptional);
+  if (tables.size() > kMaxTrialTables) {
+    root.Fault(tables[kMaxTrialTables].position(), "more than 1000 [[trial]] tables; split the experiment");
+    tables.erase(tables.begin() + kMaxTrialTables, tables.end());
+  }
+  bool needed = false;
+  for (const TomlTable& table : tables) {
+    needed = needed || !table.Has("seeds");
+  }
+  const std::vector<int64_t> shared = ReadSeeds(root, needed ? Need::kRequired : Need::kOptional);
+  if (!needed && !shared.empty()) {
+    root.Fault(root.PositionOf("seeds"), "'seeds' of the file is not used: no [[trial]] is without its own");
+  }
+  std::vector<TrialTable> trials;
+  for (TomlTable& table : tables) {
+    trials.push_back(ReadTrial(table));
+    if (!table.Has("seeds")) {
+      trials.back().seeds = shared;
+    }
+  }
+  return trials;
+}
+
+}  // namespace
+
+Result<ExperimentSpec> ParseSpec(const std::string& text, const std::string& path) {
+  PTQ_ASSIGN_OR_RETURN(data::TomlDocument document, data::TomlDocument::Parse(text, path));
+  TomlTable root = document.Root();
+  ExperimentSpec spec;
+  spec.path = path;
+  spec.text = text;
+  spec.name = root.Text("name", TextRule::kName, Need::kRequired);
+  spec.question = root.Text("question", TextRule::kText, Need::kRequired);
+  for (const auto& name : root.Texts("published", TextRule::kName, Need::kOptional)) {
+    spec.published.push_back(name.value);
+  }
+  std::vector<WorkloadSpec> workloads;
+  const size_t before_workloads = document.fault_count();
+  for (TomlTable& table : root.Tables("workload", Need::kRequired)) {
+    ReadWorkload(table, &workloads);
+  }
+  const size_t before_trials = document.fault_count();
+  const std::vector<TrialTable> trials = ReadTrials(root);
+  ExpandedTrials expanded;
+  if (before_trials == before_workloads) {
+    expanded = ExpandTrials(workloads, trials, document.fault_count() == before_trials);
+  }
+  for (const auto& [position, message] : expanded.faults) {
+    root.Fault(position, message);
+  }
+  PTQ_RETURN_IF_ERROR(document.Finish());
+  spec.trials = std::move(expanded.trials);
+  return spec;
+}
+
+Result<ExperimentSpec> ReadSpec(const std::string& path) {
+  PTQ_ASSIGN_OR_RETURN(const std::string text, data::ReadToml(path));
+  return ParseSpec(text, path);
+}
+
+}  // namespace ptq::experiments

@@ -1,0 +1,38 @@
+// system_info.h: the machine, the binary, and what the process uses.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/base/error.h"
+#include "results/store.h"
+
+namespace ptq::experiments {
+
+results::HostRecord ThisHost();
+results::BuildRecord ThisBuild();
+
+// The shared library that supplies the matrix products in this process, from the loader's map: its file, and whether
+// it is the slow reference BLAS.
+struct BlasInfo {
+  std::string path;
+  std::string name;  // "OpenBLAS (OpenMP)", "OpenBLAS (pthread)", "reference BLAS", "bundled with LibTorch"
+  bool is_reference = false;
+};
+BlasInfo LoadedBlas();
+
+// Compiler, flags, LibTorch, BLAS, oneDNN, CPU features, threads: the answer of `ptqbench describe build`.
+std::string DescribeBuild();
+
+// Asks glibc to keep freed activations instead of returning them to the system at once, which LibTorch pays for with
+// page faults after every op.  Called once at the start of main.
+void KeepFreedMemory();
+
+// Peak resident memory since the last reset; ResetPeakMemory may be refused by the system, then since the start.
+void ResetPeakMemory();
+int64_t PeakMemoryBytes();
+
+// "2026-01-31T12:00:00Z"
+std::string UtcNow();
+
+}  // namespace ptq::experiments

@@ -1,0 +1,149 @@
+#include "experiments/tables.h"
+
+#include <algorithm>
+#include <filesystem>
+
+namespace ptq::experiments {
+namespace {
+
+bool SameGroup(const Trial& a, const Trial& b) {
+  return a.workload->model.name == b.workload->model.name && a.workload->dataset.name == b.workload->dataset.name;
+}
+
+// Trials that differ in nothing but the seed.
+bool SameConfiguration(const Trial& a, const Trial& b) {
+  return a.workload == b.workload && a.method == b.method && a.label == b.label && a.scheme_text() == b.scheme_text() &&
+         a.parameters_text() == b.parameters_text();
+}
+
+std::string MethodTitle(const Trial& trial) {
+  if (trial.is_float()) {
+    return "FP32";
+  }
+  const method::MethodInfo& info = trial.method->info();
+  if (!trial.label.empty()) {
+    return trial.label;
+  }
+  std::string title = info.published_as.empty() ? info.id : info.published_as;
+  std::string changes;
+  for (const method::ParameterSpec& spec : info.parameters) {
+    const method::ParameterValue& value = trial.parameters.values().at(spec.name);
+    if (!(value == spec.default_value)) {
+      changes += " " + spec.name + "=" + method::ToString(value);
+    }
+  }
+  const method::Scheme& scheme = trial.scheme;
+  changes += scheme.weight_granularity == quant::Granularity::kPerChannel ? " per_channel" : "";
+  changes += scheme.quantize_patch_embed ? "" : " float patch_embed";
+  changes += scheme.quantize_head ? "" : " float head";
+  changes += scheme.quantize_attention_products ? "" : " float qk/pv";
+  return title + changes;
+}
+
+bool Describes(const results::TrialSummary& stored, const Trial& trial) {
+  const Workload& w = *trial.workload;
+  const bool same_calibration =
+      trial.is_float() || (stored.calibration_dataset == w.calibration_dataset->name &&
+                           stored.calib_images == w.calibration_images && stored.seed == trial.seed);
+  return stored.model == w.model.name && stored.dataset == w.dataset.name && stored.method == trial.method_id() &&
+         stored.method_version == trial.method_version() && stored.parameters == trial.parameters_text() &&
+         stored.scheme == trial.scheme_text() && stored.exec_mode == trial.exec_mode() && same_calibration;
+}
+
+// The stored trial: by key where the inputs are here, else the latest that the spec's words describe.
+const results::TrialSummary* FindStored(const std::vector<results::TrialSummary>& stored, const Trial& trial) {
+  for (auto it = stored.rbegin(); it != stored.rend(); ++it) {
+    if (trial.key.empty() ? Describes(*it, trial) : it->trial_key == trial.key) {
+      return &*it;
+    }
+  }
+  return nullptr;
+}
+
+bool Matches(const results::PublishedRow& published, const results::TableRow& row, const std::string& published_as) {
+  return published.model == row.model && published.dataset == row.dataset && published.method == published_as &&
+         published.w_bits == row.w_bits && published.a_bits == row.a_bits && published.mixed == row.mixed;
+}
+
+results::TableRow PublishedOnly(const results::PublishedRow& published) {
+  results::TableRow row;
+  row.model = published.model;
+  row.dataset = published.dataset;
+  row.method = published.method;
+  row.w_bits = published.w_bits;
+  row.a_bits = published.a_bits;
+  row.mixed = published.mixed;
+  row.published = published;
+  row.not_run = "published only: this experiment has no such trial";
+  return row;
+}
+
+results::TableRow HeaderOf(const Trial& trial) {
+  results::TableRow row;
+  row.model = trial.workload->model.title;
+  row.dataset = trial.workload->dataset.title;
+  row.method = MethodTitle(trial);
+  row.w_bits = trial.w_bits();
+  row.a_bits = trial.a_bits();
+  if (trial.workload->absent) {
+    row.not_run = trial.workload->absent->ToString();
+  } else {
+    row.not_run = "not run yet: `ptqbench run` measures it";
+  }
+  return row;
+}
+
+}  // namespace
+
+Result<results::Table> BuildTable(const ExperimentSpec& spec, const std::vector<Trial>& trials,
+                                  const results::Store& store, const std::string& home) {
+  std::vector<results::PublishedRow> published;
+  for (const std::string& name : spec.published) {
+    const std::filesystem::path path = std::filesystem::path(home) / "results" / "published" / (name + ".csv");
+    PTQ_ASSIGN_OR_RETURN(const std::vector<results::PublishedRow> rows, results::ReadPublished(path.string()));
+    published.insert(published.end(), rows.begin(), rows.end());
+  }
+  std::vector<bool> shown(published.size(), false);
+  PTQ_ASSIGN_OR_RETURN(const std::vector<results::TrialSummary> stored, store.Trials());
+
+  results::Table table;
+  table.title = spec.name + ": " + spec.question;
+  auto add_published = [&](auto&& wanted) {
+    for (size_t p = 0; p < published.size(); ++p) {
+      if (!shown[p] && wanted(published[p])) {
+        table.rows.push_back(PublishedOnly(published[p]));
+        shown[p] = true;
+      }
+    }
+  };
+  for (size_t i = 0; i < trials.size();) {
+    const Trial& first = trials[i];
+    results::TableRow row = HeaderOf(first);
+    for (; i < trials.size() && SameConfiguration(first, trials[i]); ++i) {
+      if (const results::TrialSummary* found = FindStored(stored, trials[i])) {
+        row.trials.push_back(*found);
+      }
+    }
+    if (!row.trials.empty()) {
+      row.not_run.clear();
+    }
+    const std::string published_as = first.is_float() ? "FP32" : first.method->info().published_as;
+    for (size_t p = 0; p < published.size(); ++p) {
+      if (!shown[p] && Matches(published[p], row, published_as)) {
+        row.published = published[p];
+        shown[p] = true;
+        break;
+      }
+    }
+    const std::string model = row.model;
+    const std::string dataset = row.dataset;
+    table.rows.push_back(std::move(row));
+    if (i == trials.size() || !SameGroup(trials[i], first)) {
+      add_published([&](const results::PublishedRow& p) { return p.model == model && p.dataset == dataset; });
+    }
+  }
+  add_published([](const results::PublishedRow&) { return true; });
+  return table;
+}
+
+}  // namespace ptq::experiments

@@ -1,0 +1,21 @@
+// tables.h: an experiment's trials and the published values as one table, from the store alone.
+#pragma once
+
+#include <vector>
+
+#include "core/base/error.h"
+#include "experiments/trial.h"
+#include "results/store.h"
+#include "results/table.h"
+
+namespace ptq::experiments {
+
+// Rows in the order of the spec's workloads; a workload's published rows that no trial here measures come after its
+// measured ones.  Trials whose inputs are absent are looked up by what the spec says about them, so that a report needs
+// no weights and no images.
+// A published value is shown beside a measurement only where model title and data set title are the published ones.
+// Errors: those of the store and of ReadPublished.
+Result<results::Table> BuildTable(const ExperimentSpec& spec, const std::vector<Trial>& trials,
+                                  const results::Store& store, const std::string& home);
+
+}  // namespace ptq::experiments
