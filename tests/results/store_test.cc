@@ -1,0 +1,329 @@
+#include "results/store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "tests/results/sample_trial.h"
+
+namespace ptq::results {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class StoreTest : public ::testing::Test {
+ protected:
+  Store Open(Store::Mode mode = Store::Mode::kReadWrite) { return Store::Open(path_, mode).value(); }
+  std::vector<std::string> Query(const std::string& sql) { return RawSqlite(path_).Query(sql); }
+  const std::string path_ = TestFolder() + "/results.sqlite";
+};
+
+TEST_F(StoreTest, KeepsEveryFieldOfASummary) {
+  Store store = Open();
+  TrialRecord trial = SampleTrial("a", 20, 15, "percentile");
+  trial.mixed = true;
+  trial.seed = -7;
+  trial.a_bits = 6;
+  ASSERT_TRUE(store.Insert(trial).ok());
+  const auto found = store.Find(trial.trial_key).value();
+  ASSERT_TRUE(found.has_value());
+  EXPECT_EQ(found->experiment, "table1");
+  EXPECT_EQ(found->trial_key, trial.trial_key);
+  EXPECT_EQ(found->model, "deit_tiny");
+  EXPECT_EQ(found->dataset, "set20");
+  EXPECT_EQ(found->method, "percentile");
+  EXPECT_EQ(found->w_bits, 8);
+  EXPECT_EQ(found->a_bits, 6);
+  EXPECT_TRUE(found->mixed);
+  EXPECT_EQ(found->seed, -7);
+  EXPECT_EQ(found->exec_mode, "simulated");
+  EXPECT_EQ(found->calib_images, 3);
+  EXPECT_EQ(found->images, 20);
+  EXPECT_EQ(found->top1_fraction, 0.75);
+  EXPECT_EQ(found->float_top1_fraction, std::nullopt);
+  EXPECT_EQ(found->size_bytes, 5.5e6);
+  EXPECT_EQ(found->calibrate_seconds, 1.25);
+  EXPECT_EQ(found->peak_rss_bytes, 3221225472.0);
+  EXPECT_EQ(found->latency_ns_median, std::nullopt);
+  EXPECT_EQ(found->status, TrialStatus::kDone);
+  EXPECT_EQ(found->reason, "");
+  EXPECT_EQ(found->calibration_dataset, "calib");
+  EXPECT_EQ(found->parameters, "percentile=0.999");
+  EXPECT_EQ(found->scheme, "W8A8");
+  EXPECT_EQ(found->method_version, 1);
+}
+
+TEST_F(StoreTest, KeepsPredictionsInOrderAndCountsTopFive) {
+  Store store = Open();
+  const TrialRecord trial = SampleTrial("a", 20, 15, "percentile");
+  ASSERT_TRUE(store.Insert(trial).ok());
+  const auto predictions = store.Predictions(trial.trial_key).value();
+  ASSERT_THAT(predictions, SizeIs(20));
+  for (size_t i = 0; i < 20; ++i) EXPECT_EQ(predictions[i].top, trial.predictions[i].top) << i;
+  EXPECT_THAT(Query("SELECT images, top1_correct, top5_correct FROM trial"), ElementsAre("20|15|20"));
+}
+
+TEST_F(StoreTest, AnAbsentClassIsNeverARightAnswer) {
+  Store store = Open();
+  TrialRecord trial = SampleTrial("a", 2, 2, "percentile");
+  trial.dataset.labels = {-1, 1};
+  trial.predictions[0].top = {-1, -1, -1, -1, -1};
+  ASSERT_TRUE(store.Insert(trial).ok());
+  EXPECT_THAT(Query("SELECT top1_correct, top5_correct FROM trial"), ElementsAre("1|1"));
+  EXPECT_THAT(store.Verify(data::Sha256).value(), IsEmpty());
+}
+
+TEST_F(StoreTest, KeepsProvenanceOnceAndBlobsLittleEndian) {
+  Store store = Open();
+  ASSERT_TRUE(store.Insert(SampleTrial("a", 4, 2, "percentile")).ok());
+  ASSERT_TRUE(store.Insert(SampleTrial("b", 4, 3, "percentile")).ok());
+  EXPECT_THAT(Query("SELECT * FROM host"), ElementsAre("1|cpu|avx2 sse2|8|17179869184|Linux 6.1"));
+  EXPECT_THAT(Query("SELECT * FROM build"), ElementsAre("1|0.1.0|abc|g++ 12|-O3|LibTorch"));
+  EXPECT_THAT(Query("SELECT id, name, spec_text, spec_sha256 FROM experiment"),
+              ElementsAre("1|table1|name = \"table1\"\n|" + data::Sha256("name = \"table1\"\n")));
+  EXPECT_THAT(Query("SELECT * FROM dataset"), ElementsAre("1|set4|m4"));
+  EXPECT_THAT(Query("SELECT position, image_id, label FROM dataset_image"),
+              ElementsAre("0|image0|0", "1|image1|1", "2|image2|2", "3|image3|3"));
+  EXPECT_THAT(Query("SELECT position, image_id FROM calibration_image WHERE trial_id = 2"),
+              ElementsAre("0|c0", "1|c1", "2|c2"));
+  EXPECT_THAT(Query("SELECT op, side, grid, num_bits, granularity, axis, hex(scale), hex(zero_point) FROM operand "
+                    "WHERE trial_id = 1"),
+              ElementsAre("head|left|affine|8|per_tensor|NULL|0000003F|03000000",
+                          "head|right|symmetric_full|8|per_channel|0|0000803F000000C00000803E|"
+                          "00000000FFFFFFFF02010000"));
+  EXPECT_THAT(Query("SELECT trial_text, weights_sha256, geometry, preprocessing, calibration_dataset, "
+                    "calibration_manifest_sha256, method_version, parameters, scheme, numerics_version, threads, "
+                    "paper_size_bytes, evaluate_seconds, started_utc, finished_utc FROM trial WHERE id = 2"),
+              ElementsAre("b|w1|d192 l12|resize 256 crop 224|calib|c1|1|percentile=0.999|W8A8|1|2|5400000.0|2.5|"
+                          "2026-01-31T12:00:00Z|2026-01-31T12:00:04Z"));
+}
+
+TEST_F(StoreTest, FiguresThatWereNotMeasuredAreNull) {
+  Store store = Open();
+  TrialRecord trial = SampleTrial("a", 4, 2, "percentile");
+  trial.size_bytes = std::nan("");
+  trial.calibrate_seconds = 0;
+  trial.evaluate_seconds = std::numeric_limits<double>::infinity();
+  trial.peak_rss_bytes = 0;
+  ASSERT_TRUE(store.Insert(trial).ok());
+  EXPECT_THAT(Query("SELECT size_bytes, calibrate_seconds, evaluate_seconds, peak_rss_bytes FROM trial"),
+              ElementsAre("NULL|NULL|NULL|NULL"));
+}
+
+TEST_F(StoreTest, ReopenedFileHoldsTheSameAndReadersSeeIt) {
+  const TrialRecord trial = SampleTrial("a", 4, 2, "percentile");
+  {
+    Store store = Open();
+    ASSERT_TRUE(store.Insert(trial).ok());
+    EXPECT_THAT(Open(Store::Mode::kReadOnly).Trials().value(), SizeIs(1));  // beside the writer
+  }
+  EXPECT_TRUE(Open().Find(trial.trial_key).value().has_value());
+  EXPECT_TRUE(Open(Store::Mode::kReadOnly).Find(trial.trial_key).value().has_value());
+  EXPECT_FALSE(Open().Find("no such key").value().has_value());
+}
+
+TEST_F(StoreTest, FloatAccuracyIsJoinedByWeightsImagesAndPreprocessing) {
+  Store store = Open();
+  const TrialRecord quantized = SampleTrial("q", 10, 5, "percentile");
+  TrialRecord other_weights = SampleTrial("w", 10, 1, "float32");
+  other_weights.weights_sha256 = "w2";
+  TrialRecord other_preprocessing = SampleTrial("p", 10, 2, "float32");
+  other_preprocessing.preprocessing = "resize 248";
+  const TrialRecord other_images = SampleTrial("i", 20, 3, "float32");
+  TrialRecord failed = SampleTrial("f", 10, 4, "float32");
+  failed.status = TrialStatus::kFailed;
+  failed.reason = "out of memory";
+  failed.predictions.clear();
+  for (const TrialRecord& trial : {quantized, other_weights, other_preprocessing, other_images, failed}) {
+    ASSERT_TRUE(store.Insert(trial).ok());
+  }
+  EXPECT_EQ(store.Find(quantized.trial_key).value()->float_top1_fraction, std::nullopt);
+  TrialRecord match = SampleTrial("m", 10, 8, "float32");
+  match.dataset.name = "the same images under another name";
+  ASSERT_TRUE(store.Insert(match).ok());
+  EXPECT_EQ(store.Find(quantized.trial_key).value()->float_top1_fraction, 0.8);
+  EXPECT_EQ(store.Find(match.trial_key).value()->float_top1_fraction, 0.8);
+  ASSERT_TRUE(store.Insert(failed).ok());  // later, and not done
+  EXPECT_EQ(store.Find(quantized.trial_key).value()->float_top1_fraction, 0.8);
+  ASSERT_TRUE(store.Insert(SampleTrial("again", 10, 9, "float32")).ok());
+  EXPECT_EQ(store.Find(quantized.trial_key).value()->float_top1_fraction, 0.9);
+}
+
+TEST_F(StoreTest, ARetryIsANewRowAndTheViewShowsTheLatest) {
+  Store store = Open();
+  TrialRecord trial = SampleTrial("a", 10, 5, "percentile");
+  trial.status = TrialStatus::kFailed;
+  trial.reason = "out of memory";
+  const auto predictions = trial.predictions;
+  trial.predictions.clear();
+  ASSERT_TRUE(store.Insert(trial).ok());
+  ASSERT_TRUE(store.Insert(SampleTrial("b", 10, 6, "percentile")).ok());
+  auto found = store.Find(trial.trial_key).value();
+  EXPECT_EQ(found->status, TrialStatus::kFailed);
+  EXPECT_EQ(found->reason, "out of memory");
+  EXPECT_EQ(found->images, 0);
+  EXPECT_EQ(found->top1_fraction, std::nullopt);
+  EXPECT_THAT(store.Predictions(trial.trial_key).value(), IsEmpty());
+
+  trial.status = TrialStatus::kDone;
+  trial.reason.clear();
+  trial.predictions = predictions;
+  ASSERT_TRUE(store.Insert(trial).ok());
+  found = store.Find(trial.trial_key).value();
+  EXPECT_EQ(found->status, TrialStatus::kDone);
+  EXPECT_EQ(found->top1_fraction, 0.5);
+  const auto trials = store.Trials().value();
+  ASSERT_THAT(trials, SizeIs(2));  // by insertion: b, then the retry of a
+  EXPECT_EQ(trials[0].trial_key, data::Sha256("b"));
+  EXPECT_EQ(trials[1].trial_key, trial.trial_key);
+  EXPECT_THAT(Query("SELECT count(*) FROM trial"), ElementsAre("3"));
+  EXPECT_THAT(store.Predictions(trial.trial_key).value(), SizeIs(10));
+}
+
+TEST_F(StoreTest, AFailureBeforeTheImagesWereKnownDoesNotBlockLaterTrials) {
+  Store store = Open();
+  TrialRecord trial = SampleTrial("a", 10, 5, "percentile");
+  TrialRecord failed = trial;
+  failed.status = TrialStatus::kUnsupported;
+  failed.reason = "4 bits are not supported";
+  failed.predictions.clear();
+  failed.dataset.image_ids.clear();
+  failed.dataset.labels.clear();
+  ASSERT_TRUE(store.Insert(failed).ok());
+  ASSERT_TRUE(store.Insert(trial).ok());
+  ASSERT_TRUE(store.Insert(failed).ok());
+  EXPECT_THAT(Query("SELECT count(*) FROM dataset_image"), ElementsAre("10"));
+  EXPECT_THAT(store.Verify(data::Sha256).value(), IsEmpty());
+}
+
+TEST_F(StoreTest, LatencyOfBatchOneShowsInTheView) {
+  const TrialRecord trial = SampleTrial("a", 4, 2, "percentile");
+  ASSERT_TRUE(Open().Insert(trial).ok());
+  RawSqlite raw(path_);
+  const std::string insert =
+      "INSERT INTO latency (trial_id, host_id, build_id, batch, threads, isa, kernel, warmup_runs, runs, median_ns, "
+      "p5_ns, p95_ns, samples_ns, finished_utc) VALUES (1, 1, 1, ";
+  EXPECT_EQ(raw.Run(insert + "8, 1, 'avx2', 'k', 1, 1, 900, 1, 1, zeroblob(8), '')"), "");
+  EXPECT_EQ(Open().Find(trial.trial_key).value()->latency_ns_median, std::nullopt);
+  EXPECT_EQ(raw.Run(insert + "1, 1, 'avx2', 'k', 1, 1, 200, 1, 1, zeroblob(8), '')"), "");
+  EXPECT_EQ(raw.Run(insert + "1, 1, 'avx2', 'k', 1, 1, 100, 1, 1, zeroblob(8), '')"), "");
+  EXPECT_EQ(Open().Find(trial.trial_key).value()->latency_ns_median, 100);
+  EXPECT_NE(raw.Run(insert + "1, 1, 'avx2', 'k', 1, 2, 100, 1, 1, zeroblob(8), '')"), "") << "2 runs, 1 sample";
+}
+
+class RefusedTrialTest : public StoreTest {
+ protected:
+  // Expects the trial to be refused with `sentence` and to leave nothing.
+  void ExpectRefused(const TrialRecord& trial, const std::string& sentence) {
+    Store store = Open();
+    const Status status = store.Insert(trial);
+    ASSERT_FALSE(status.ok()) << sentence;
+    EXPECT_EQ(status.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_THAT(status.error().ToString(), HasSubstr(sentence));
+    for (const char* table : {"trial", "experiment", "dataset", "dataset_image", "host", "build", "prediction",
+                              "operand", "calibration_image"}) {
+      EXPECT_THAT(Query(std::string("SELECT count(*) FROM ") + table), ElementsAre("0")) << table;
+    }
+    EXPECT_TRUE(store.Insert(SampleTrial("sound", 4, 2, "percentile")).ok()) << "the store is usable afterwards";
+  }
+};
+
+TEST_F(RefusedTrialTest, MissingPrediction) {
+  TrialRecord trial = SampleTrial("a", 4, 2, "percentile");
+  trial.predictions.pop_back();
+  ExpectRefused(trial, "3 predictions for the 4 images");
+}
+
+TEST_F(RefusedTrialTest, MissingLabel) {
+  TrialRecord trial = SampleTrial("a", 4, 2, "percentile");
+  trial.dataset.labels.pop_back();
+  ExpectRefused(trial, "3 labels for 4 images");
+}
+
+TEST_F(RefusedTrialTest, NoImages) { ExpectRefused(SampleTrial("a", 0, 0, "percentile"), "no evaluated images"); }
+
+TEST_F(RefusedTrialTest, DoneWithAReason) {
+  TrialRecord trial = SampleTrial("a", 4, 2, "percentile");
+  trial.reason = "x";
+  ExpectRefused(trial, "gives a reason for failing: x");
+}
+
+TEST_F(RefusedTrialTest, FailedWithoutAReason) {
+  TrialRecord trial = SampleTrial("a", 4, 2, "percentile");
+  trial.status = TrialStatus::kFailed;
+  trial.predictions.clear();
+  ExpectRefused(trial, "failed gives no reason");
+}
+
+TEST_F(RefusedTrialTest, FailedWithPredictions) {
+  TrialRecord trial = SampleTrial("a", 4, 2, "percentile");
+  trial.status = TrialStatus::kFailed;
+  trial.reason = "x";
+  ExpectRefused(trial, "failed has predictions");
+}
+
+// The fault is met late, when the trial's other rows are already in the transaction.
+TEST_F(RefusedTrialTest, AnOperandTwiceLeavesNothing) {
+  TrialRecord trial = SampleTrial("a", 4, 2, "percentile");
+  trial.operands.push_back(trial.operands[0]);
+  ExpectRefused(trial, "operand is insert only");
+}
+
+TEST_F(RefusedTrialTest, AnUnknownSideLeavesNothing) {
+  TrialRecord trial = SampleTrial("a", 4, 2, "percentile");
+  trial.operands[1].side = "middle";
+  ExpectRefused(trial, "refused a row");
+}
+
+TEST_F(StoreTest, OneManifestHashHasOneListOfImages) {
+  Store store = Open();
+  ASSERT_TRUE(store.Insert(SampleTrial("a", 4, 2, "percentile")).ok());
+  TrialRecord renamed = SampleTrial("b", 4, 2, "percentile");
+  renamed.dataset.image_ids[3] = "another";
+  TrialRecord relabelled = SampleTrial("b", 4, 2, "percentile");
+  relabelled.dataset.labels[0] = 7;
+  TrialRecord longer = SampleTrial("b", 5, 2, "percentile");
+  longer.dataset.name = "set4";
+  longer.dataset.manifest_sha256 = "m4";
+  for (const TrialRecord& trial : {renamed, relabelled, longer}) {
+    const Status status = store.Insert(trial);
+    ASSERT_FALSE(status.ok());
+    EXPECT_THAT(status.error().message, HasSubstr("already stored with other images"));
+  }
+  EXPECT_THAT(Query("SELECT count(*) FROM trial"), ElementsAre("1"));
+}
+
+TEST_F(StoreTest, VerifyFindsWhatDoesNotFit) {
+  {
+    Store store = Open();
+    ASSERT_TRUE(store.Insert(SampleTrial("a", 4, 2, "percentile")).ok());
+    ASSERT_TRUE(store.Insert(SampleTrial("f", 4, 3, "float32")).ok());
+    EXPECT_THAT(store.Verify(data::Sha256).value(), IsEmpty());
+    TrialRecord wrong_key = SampleTrial("b", 4, 2, "percentile");
+    wrong_key.trial_key = "not the hash";
+    wrong_key.spec_sha256 = std::string(64, '0');
+    ASSERT_TRUE(store.Insert(wrong_key).ok());
+    EXPECT_THAT(store.Verify(nullptr).value(), IsEmpty());
+    EXPECT_THAT(store.Verify(data::Sha256).value(),
+                ElementsAre(HasSubstr("trial 3 claims the hash not the hash"), HasSubstr("experiment 2 claims")));
+  }
+  RawSqlite raw(path_);
+  ASSERT_EQ(raw.Run("DROP TRIGGER trial_no_update; UPDATE trial SET top1_correct = 3 WHERE id = 1"), "");
+  ASSERT_EQ(raw.Run("DROP TRIGGER prediction_no_delete; DELETE FROM prediction WHERE trial_id = 2 AND position = 0"),
+            "");
+  ASSERT_EQ(raw.Run("DROP TRIGGER calibration_image_no_delete; DELETE FROM calibration_image WHERE trial_id = 3"), "");
+  ASSERT_EQ(raw.Run("DROP TRIGGER host_no_delete; PRAGMA foreign_keys = OFF; DELETE FROM host"), "");
+  EXPECT_THAT(Open(Store::Mode::kReadOnly).Verify(nullptr).value(),
+              ElementsAre(HasSubstr("3 rows of table trial point at absent rows of host"),
+                          HasSubstr("claims 3 top-1 and 4 top-5 hits; its predictions hold 2 and 4"),
+                          HasSubstr("has 3 predictions for 4 evaluated images"), HasSubstr("trial 2"),
+                          HasSubstr("names 0 of its 3 calibration images")));
+}
+
+}  // namespace
+}  // namespace ptq::results

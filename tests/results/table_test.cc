@@ -1,0 +1,186 @@
+#include "results/table.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/results/sample_trial.h"
+
+namespace ptq::results {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TrialSummary Done(int64_t seed, double top1, std::optional<double> float_top1) {
+  TrialSummary trial;
+  trial.experiment = "table1";
+  trial.trial_key = "key" + std::to_string(seed);
+  trial.model = "deit_tiny_patch16_224";
+  trial.dataset = "imagenet_val1300";
+  trial.method = "percentile";
+  trial.w_bits = trial.a_bits = 8;
+  trial.seed = seed;
+  trial.exec_mode = "simulated";
+  trial.calib_images = 32;
+  trial.images = 1300;
+  trial.top1_fraction = top1;
+  trial.float_top1_fraction = float_top1;
+  trial.size_bytes = 5.72e6;
+  trial.calibrate_seconds = 12.34;
+  return trial;
+}
+
+TrialSummary NotDone(int64_t seed, TrialStatus status, const std::string& reason) {
+  TrialSummary trial = Done(seed, 0, std::nullopt);
+  trial.status = status;
+  trial.reason = reason;
+  trial.images = 0;
+  trial.top1_fraction = trial.size_bytes = trial.calibrate_seconds = std::nullopt;
+  return trial;
+}
+
+PublishedRow Published(double top1, const std::string& confidence) {
+  return {"DeiT-S", "ImageNet", "Percentile", 8, 8, false, 22.0, top1, "a paper, \"Table 1\"", confidence};
+}
+
+TableRow Row(const std::string& model, const std::string& dataset, const std::string& method, int bits) {
+  TableRow row;
+  row.model = model;
+  row.dataset = dataset;
+  row.method = method;
+  row.w_bits = row.a_bits = bits;
+  return row;
+}
+
+constexpr char kMissing[] =
+    "weights missing: put deit_small.safetensors under models (scripts/fetch_data.sh deit_small)";
+
+// Every kind of row that a table can hold.
+Table SampleTable() {
+  Table table;
+  table.title = "Table 1";
+  TableRow row = Row("DeiT-T", "ImageNet, 1300 images", "FP32", 32);
+  row.trials = {Done(0, 0.7215, 0.7215)};
+  row.trials[0].size_bytes = 22.87e6;
+  row.trials[0].calibrate_seconds = std::nullopt;
+  table.rows.push_back(row);
+  row = Row("DeiT-T", "ImageNet, 1300 images", "Percentile", 8);
+  row.trials = {Done(0, 0.7169, 0.7215), Done(1, 0.7177, 0.7215), Done(2, 0.7162, 0.7215)};
+  table.rows.push_back(row);
+  row = Row("DeiT-T", "ImageNet, 1300 images", "Percentile", 6);
+  row.trials = {Done(0, 0.7015, 0.7215), NotDone(1, TrialStatus::kFailed, "out of\nmemory")};
+  table.rows.push_back(row);
+  row = Row("DeiT-T", "ImageNet, 1300 images", "LAPQ", 4);
+  row.trials = {NotDone(0, TrialStatus::kFailed, "the scale is not finite"),
+                NotDone(1, TrialStatus::kFailed, "the scale is not finite")};
+  table.rows.push_back(row);
+  row = Row("DeiT-T", "ImageNet, 1300 images", "Liu2021", 6);
+  row.mixed = true;
+  row.trials = {NotDone(0, TrialStatus::kUnsupported, "mixed precision needs at least 4 bits")};
+  table.rows.push_back(row);
+  row = Row("DeiT-T", "ImageNet, 1300 images", "MinMax", 8);
+  row.trials = {Done(0, 0.722, std::nullopt)};
+  table.rows.push_back(row);
+  row = Row("DeiT-S", "ImageNet", "FP32", 32);
+  row.published = Published(79.8, "src_confirmed");
+  row.not_run = kMissing;
+  table.rows.push_back(row);
+  row = Row("DeiT-S", "ImageNet", "Percentile", 8);
+  row.published = Published(73.98, "mem");
+  row.not_run = kMissing;
+  table.rows.push_back(row);
+  row = Row("DeiT-S", "ImageNet", "EasyQuant", 8);
+  row.published = Published(76.59, "src");
+  table.rows.push_back(row);
+  return table;
+}
+
+// The golden files are this table's own renderings, read line by line; their means, deviations and changes were checked
+// with Python's statistics module.
+TEST(TableTest, TextMatchesGolden) { ExpectGolden("table.txt", Render(SampleTable(), TableFormat::kText)); }
+TEST(TableTest, MarkdownMatchesGolden) { ExpectGolden("table.md", Render(SampleTable(), TableFormat::kMarkdown)); }
+TEST(TableTest, CsvMatchesGolden) { ExpectGolden("table.csv", Render(SampleTable(), TableFormat::kCsv)); }
+TEST(TableTest, JsonMatchesGolden) { ExpectGolden("table.json", Render(SampleTable(), TableFormat::kJson)); }
+
+TEST(TableTest, TextIsAsciiAndNoWiderThanTheScreenButForNotes) {
+  const std::string text = Render(SampleTable(), TableFormat::kText);
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    const bool is_note = line.rfind("[", 0) == 0;
+    EXPECT_TRUE(is_note || line.size() <= 130u) << line;
+    for (const char c : line) EXPECT_TRUE(c >= 0x20 && c < 0x7f) << line;
+  }
+}
+
+TEST(TableTest, AValueThatIsNotFromASourceIsNeverPrinted) {
+  for (const TableFormat format : {TableFormat::kText, TableFormat::kMarkdown, TableFormat::kCsv, TableFormat::kJson}) {
+    EXPECT_THAT(Render(SampleTable(), format), Not(HasSubstr("73.98"))) << static_cast<int>(format);
+    EXPECT_THAT(Render(SampleTable(), format), Not(HasSubstr("0.7398"))) << static_cast<int>(format);
+  }
+}
+
+TEST(TableTest, JsonParsesAndCarriesFractions) {
+  const auto json = nlohmann::json::parse(Render(SampleTable(), TableFormat::kJson));
+  EXPECT_EQ(json["schema_version"], 1);
+  ASSERT_EQ(json["rows"].size(), 9u);
+  EXPECT_NEAR(json["rows"][1]["top1_fraction"].get<double>(), (0.7169 + 0.7177 + 0.7162) / 3, 1e-12);
+  // numpy.std([0.7169, 0.7177, 0.7162], ddof=1)
+  EXPECT_NEAR(json["rows"][1]["top1_sd_fraction"].get<double>(), 0.000750555349946522, 1e-12);
+  EXPECT_EQ(json["rows"][1]["seeds"], 3);
+  EXPECT_TRUE(json["rows"][0]["top1_sd_fraction"].is_null());
+  EXPECT_EQ(json["rows"][6]["published"]["top1_fraction"], 0.798);
+  EXPECT_TRUE(json["rows"][7]["published"].is_null());
+  EXPECT_EQ(json["rows"][8]["status"], "not_run");
+}
+
+TEST(TableTest, JsonSurvivesAnyBytes) {
+  Table table;
+  std::string bytes;
+  for (int c = 0; c < 256; ++c) bytes += static_cast<char>(c);
+  table.title = bytes + "\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\xED\xA0\x80\xC0\xAF\xF4\x90\x80\x80\xE2\x82";
+  const auto json = nlohmann::json::parse(Render(table, TableFormat::kJson));
+  const std::string title = json["title"];
+  EXPECT_EQ(title.substr(0, 128), bytes.substr(0, 128));
+  EXPECT_THAT(title, HasSubstr("\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80"));
+  EXPECT_EQ(json["rows"].size(), 0u);
+}
+
+TEST(TableTest, ColumnsStayStraightOutsideAscii) {
+  Table table;
+  table.rows = {Row("D\xC3\xA9iT", "x", "m", 8), Row("DeiT", "x", "m", 8)};
+  std::istringstream lines(Render(table, TableFormat::kText));
+  std::string header, rule, first, second;
+  std::getline(lines, header);
+  std::getline(lines, rule);
+  std::getline(lines, first);
+  std::getline(lines, second);
+  std::getline(lines, second);  // after the group's rule
+  EXPECT_EQ(first.size(), second.size() + 1);
+}
+
+TEST(TableTest, TheChangeOfARowWithoutAllFloatPartnersIsNotPrinted) {
+  Table table;
+  table.rows = {Row("m", "d", "x", 8)};
+  table.rows[0].trials = {Done(0, 0.5, 0.6), Done(1, 0.5, std::nullopt)};
+  EXPECT_THAT(Render(table, TableFormat::kText), HasSubstr("no float32 trial of the same weights"));
+  EXPECT_THAT(Render(table, TableFormat::kText), Not(HasSubstr("-10.00")));
+}
+
+TEST(TableTest, ACsvFieldWithACommaIsQuoted) {
+  EXPECT_THAT(Render(SampleTable(), TableFormat::kCsv), HasSubstr("DeiT-T,\"ImageNet, 1300 images\",FP32,32,32,0,,"));
+}
+
+TEST(TableTest, FormatsByName) {
+  EXPECT_EQ(ParseTableFormat("table").value(), TableFormat::kText);
+  EXPECT_EQ(ParseTableFormat("markdown").value(), TableFormat::kMarkdown);
+  EXPECT_EQ(ParseTableFormat("csv").value(), TableFormat::kCsv);
+  EXPECT_EQ(ParseTableFormat("json").value(), TableFormat::kJson);
+  const auto unknown = ParseTableFormat("markdwn");
+  ASSERT_FALSE(unknown.ok());
+  EXPECT_THAT(unknown.error().message, HasSubstr("did you mean 'markdown'?"));
+}
+
+}  // namespace
+}  // namespace ptq::results
