@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the build needs and is missing (Debian 12+, Ubuntu 24.04+).  Safe to run again: a machine
 # that has everything is left alone, without apt and without root.
-#   scripts/setup.sh           install
-#   scripts/setup.sh --check   only list what is missing (exit status 1 when something is)
+#   scripts/setup.sh               install what building and testing need
+#   scripts/setup.sh --check       only list what is missing (exit status 1 when something is)
+#   scripts/setup.sh --developer   install what scripts/check.sh and scripts/fuzz.sh need as well
 set -euo pipefail
 
 packages=(
@@ -14,10 +15,12 @@ packages=(
   libturbojpeg0-dev libpng-dev libexif-dev
 )
 
+if [[ "${1:-}" == --developer ]]; then packages+=(git clang-format-14 clang-14 libclang-rt-14-dev); fi
+
 installed() { [[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]; }
 
 if ! command -v dpkg-query >/dev/null; then
-  echo "setup.sh: not a Debian/Ubuntu machine; install the libraries of README.md by hand and set LIBTORCH_HOME" >&2
+  echo "setup.sh: no apt here; install these by hand (Debian's names), then run bazel itself: ${packages[*]}" >&2
   exit 1
 fi
 missing=()
