@@ -1,0 +1,155 @@
+// The other verbs of the shipped binary, and what it says to nonsense.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "tests/e2e/program.h"
+#include "tests/e2e/small_data.h"
+
+namespace ptq::e2e {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class VerbsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = FreshFolder(::testing::UnitTest::GetInstance()->current_test_info()->name());
+    datasets_ = WriteSmallData(folder_);
+  }
+  Outcome Call(std::vector<std::string> args) const {
+    args.insert(args.end(), {"--datasets", datasets_, "--data-root", folder_, "--db", folder_ + "/r.sqlite"});
+    return RunProgram(args);
+  }
+  Outcome Quantize(const std::string& out, const std::string& method = "min_max") const {
+    return Call({"quantize", "--model", "micro_vit", "--method", method, "--bits", "W8A8", "--calibration-dataset",
+                 "small_calibration", "--calibration-images", "8", "--out", out});
+  }
+  std::string folder_, datasets_;
+};
+
+TEST_F(VerbsTest, BuildUsesTheOpenMpBlas) {
+  const Outcome build = Call({"describe", "build"});
+  ASSERT_EQ(build.exit_code, 0) << build.err;
+  for (const char* field : {"compiler", "flags", "LibTorch", "BLAS", "oneDNN", "CPU features", "threads", "-O3"}) {
+    EXPECT_THAT(build.out, HasSubstr(field));
+  }
+  EXPECT_THAT(build.out, Not(HasSubstr("reference BLAS"))) << "the default BLAS is forty times slower";
+  EXPECT_THAT(build.out, HasSubstr("OpenBLAS (OpenMP)"));
+}
+
+TEST_F(VerbsTest, ListsAndDescribes) {
+  EXPECT_THAT(Call({"list", "methods"}).out, HasSubstr("percentile@"));
+  EXPECT_THAT(Call({"list", "methods"}).out, Not(HasSubstr("skeleton")));
+  EXPECT_THAT(Call({"list", "models"}).out, HasSubstr("deit_tiny_patch16_224"));
+  EXPECT_THAT(Call({"list", "datasets"}).out, HasSubstr("small_test"));
+  EXPECT_THAT(Call({"list", "experiments"}).out, HasSubstr("table1"));
+  EXPECT_THAT(Call({"describe", "percentile"}).out, HasSubstr("0.9999"));
+  EXPECT_THAT(Call({"describe", "micro_vit"}).out, HasSubstr("multiply-accumulates"));
+  EXPECT_THAT(Call({"describe", "small_test"}).out, HasSubstr("100 images"));
+  EXPECT_THAT(Call({"describe", "table1"}).out, HasSubstr("liu2021_table1"));
+  const Outcome unknown = Call({"describe", "percentil"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("did you mean 'percentile'"));
+}
+
+TEST_F(VerbsTest, UsageErrorsExitWithTwo) {
+  EXPECT_EQ(Call({}).exit_code, 2);
+  EXPECT_EQ(Call({"frobnicate"}).exit_code, 2);
+  EXPECT_EQ(Call({"run"}).exit_code, 2);
+  EXPECT_EQ(Call({"run", "table1", "--no-such-flag"}).exit_code, 2);
+  EXPECT_EQ(Call({"run", "tabel1"}).exit_code, 2);
+  EXPECT_THAT(Call({"run", "tabel1"}).err, HasSubstr("did you mean 'table1'"));
+  EXPECT_EQ(Call({"check", "table1", "--threads", "-1"}).exit_code, 2);
+  EXPECT_EQ(Call({"--help"}).exit_code, 0);
+}
+
+TEST_F(VerbsTest, EveryFaultOfASpecIsToldWithItsPlace) {
+  WriteText(folder_ + "/bad.toml", R"(name = "bad"
+question = "?"
+seeds = [0]
+[[workload]]
+model = "micro_vitt"
+dataset = "small_test"
+calibration_dataset = "small_test"
+calibration_images = 8
+[[workload]]
+model = "micro_vit"
+dataset = "small_test"
+calibration_dataset = "small_calibration"
+calibration_images = 21
+[[trial]]
+method = "percentil"
+bits = "W8A8"
+)");
+  const Outcome bad = Call({"check", folder_ + "/bad.toml"});
+  EXPECT_EQ(bad.exit_code, 2);
+  EXPECT_THAT(bad.err, HasSubstr("micro_vitt"));
+  EXPECT_THAT(bad.err, HasSubstr("percentil"));
+  EXPECT_THAT(bad.err, HasSubstr("bad.toml:"));
+}
+
+TEST_F(VerbsTest, EvaluationImagesNeverCalibrate) {
+  const Outcome refused = Call({"quantize", "--model", "micro_vit", "--method", "min_max", "--calibration-dataset",
+                                "small_test", "--out", folder_ + "/p.safetensors"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("evaluation set"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/p.safetensors"));
+}
+
+TEST_F(VerbsTest, PredictWritesEveryImage) {
+  const std::string csv = folder_ + "/predictions.csv";
+  const Outcome predicted = Call({"predict", "--model", "micro_vit", "--dataset", "small_test", "--out", csv});
+  ASSERT_EQ(predicted.exit_code, 0) << predicted.err;
+  const std::string text = ReadText(csv);
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 101);
+  EXPECT_THAT(text, HasSubstr("path,label,class1,logit1"));
+  EXPECT_THAT(text, HasSubstr("\n1000.png,"));
+}
+
+TEST_F(VerbsTest, PlansAreReproducibleAndRun) {
+  const std::string plan = folder_ + "/plan.safetensors";
+  const Outcome made = Quantize(plan);
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  ASSERT_EQ(Quantize(folder_ + "/again.safetensors").exit_code, 0);
+  EXPECT_EQ(ReadText(plan), ReadText(folder_ + "/again.safetensors"));
+  const Outcome ran =
+      Call({"predict", "--model", "micro_vit", "--plan", plan, "--dataset", "small_test", "--out", folder_ + "/q.csv"});
+  EXPECT_EQ(ran.exit_code, 0) << ran.err;
+  const Outcome other = Call(
+      {"predict", "--model", "micro_deit", "--plan", plan, "--dataset", "small_test", "--out", folder_ + "/o.csv"});
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/o.csv"));
+  WriteText(folder_ + "/noise.safetensors", std::string(64, 'x'));
+  const Outcome noise = Call({"predict", "--model", "micro_vit", "--plan", folder_ + "/noise.safetensors", "--dataset",
+                              "small_test", "--out", folder_ + "/n.csv"});
+  EXPECT_EQ(noise.exit_code, 3) << noise.err;
+  EXPECT_THAT(noise.err, HasSubstr("noise.safetensors"));
+}
+
+TEST_F(VerbsTest, OutputFileThatCannotBeWrittenIsASentence) {
+  const Outcome refused = Quantize("/proc/no/such/plan.safetensors");
+  EXPECT_EQ(refused.exit_code, 3);
+  EXPECT_THAT(refused.err, HasSubstr("/proc/no/such"));
+}
+
+TEST_F(VerbsTest, VerifySaysWhatIsMissing) {
+  const Outcome embedded = Call({"verify", "data", "micro_vit", "micro_deit", "embedded_test", "small_test"});
+  EXPECT_EQ(embedded.exit_code, 0) << embedded.out << embedded.err;
+  const Outcome absent = Call({"verify", "data", "imagenet_val"});
+  EXPECT_EQ(absent.exit_code, 3);
+  EXPECT_THAT(absent.out, HasSubstr("absent"));
+  EXPECT_EQ(Call({"verify", "data", "imagenet_vall"}).exit_code, 2);
+}
+
+TEST_F(VerbsTest, ContactSheetIsAPicture) {
+  const std::string png = folder_ + "/sheet.png";
+  ASSERT_EQ(Call({"contact-sheet", "--dataset", "small_test", "--columns", "5", "--out", png}).exit_code, 0);
+  EXPECT_EQ(ReadText(png).substr(1, 3), "PNG");
+}
+
+}  // namespace
+}  // namespace ptq::e2e
