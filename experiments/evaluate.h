@@ -21,7 +21,8 @@ struct TopClasses {
   std::vector<float> logits;
 };
 
-// Runs every image in order and calls visit(index among the images, outcome).
+// Runs as many batches side by side as LibTorch has threads, and calls visit(index among the images, outcome) in order.
+// The outcomes do not depend on the number of threads.
 // Errors: those of the images; Internal where a logit is not finite; Interrupted.
 Status Evaluate(exec::Executor& executor, calib::ImageSource& images, int64_t batch_size, Progress& progress,
                 const std::function<Status(int64_t, const TopClasses&)>& visit);

@@ -14,7 +14,8 @@ namespace ptq::exec {
 class Executor {
  public:
   virtual ~Executor() = default;
-  // images (B, channels, S, S) float32, normalised -> logits (B, classes) float32.  Not safe for concurrent calls.
+  // images (B, channels, S, S) float32, normalised -> logits (B, classes) float32.
+  // Safe to call from several threads at once.
   virtual at::Tensor Run(const at::Tensor& images) = 0;
 };
 
