@@ -1,4 +1,4 @@
-// min_max.h: every operand's grid covers its whole observed range (baselines.md 1.1).
+// min_max.h: every operand's grid covers its whole observed range.
 #pragma once
 
 #include <memory>

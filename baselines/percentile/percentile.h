@@ -1,4 +1,4 @@
-// percentile.h: grids that cover a quantile of each operand and clip the rest (baselines.md 1.2).
+// percentile.h: grids that cover a quantile of each operand and clip the rest.
 #pragma once
 
 #include <memory>

@@ -2,7 +2,7 @@
 //
 // Every grid here is uniform and maps an integer code to a real value by
 //   value = scale * (code - zero_point + offset),   code in [qmin, qmax],
-// where offset is 0, or 1/2 on the two grids on which zero is no level.  Source: baselines.md 0.1.
+// where offset is 0, or 1/2 on the two grids on which zero is no level.
 // Plain data without LibTorch.  A non-uniform grid (log2, twin) will be a new Grid with fields of its own here.
 #pragma once
 
@@ -60,8 +60,10 @@ Status Validate(const QuantParams& params);
 
 // The parameters whose grid covers [min[c], max[c]] for each channel c (one entry: per tensor).
 // kAffine: the range is widened to hold 0; scale = (max - min)/(2^b - 1), zero_point = rne(-min/scale) (gemmlowp).
-// symmetric: a = max(|min|, |max|); restricted scale = a/q, full a/(2^(b-1) - 1) (method.md, decision 12), half 2a/(2^b
-// - 1). kUnsigned: scale = max(max, 0)/(2^b - 1). A range of 0 gives scale 1, so that codes are 0 and nothing is NaN.
+// Symmetric grids, a = max(|min|, |max|): restricted and full a/(2^(b-1) - 1), half 2a/(2^b - 1) (LAPQ; the mid-rise
+// grid of ACIQ's theory has the same codes with the step 2a/2^b).
+// kUnsigned: scale = max(max, 0)/(2^b - 1).
+// A range of 0 gives scale 1, so that codes are 0 and nothing is NaN.
 // Errors: InvalidArgument for bits outside 2..16, a NaN or infinite bound, min > max.
 Result<QuantParams> ParamsFromRange(Grid grid, int num_bits, const std::vector<float>& min,
                                     const std::vector<float>& max, Granularity granularity = Granularity::kPerTensor,
