@@ -79,7 +79,10 @@ Result<LoadedExperiment> LoadExperiment(const std::string& spec, const method::R
 }
 
 int Fail(const Error& error) {
-  std::fprintf(stderr, "ptqbench: %s\n", error.ToString().c_str());
+  const std::string text = error.ToString();
+  const bool has_places =
+      text.find(".toml:") != std::string::npos;  // file:line:col begins each line, as editors expect
+  std::fprintf(stderr, "%s%s\n", has_places ? "" : "ptqbench: ", text.c_str());
   switch (error.code) {
     case ErrorCode::kInvalidArgument:
       return kExitUsage;
