@@ -78,10 +78,9 @@ std::shared_ptr<Workload> FindEntries(const WorkloadSpec& spec, const Workspace&
                                   std::to_string(workload->dataset.classes));
     return nullptr;
   }
-  if (workload->calibration_dataset && workload->calibration_dataset->role == data::DatasetRole::kEvaluation) {
-    faults.Add(spec.calibration_position,
-               "data set " + spec.calibration_dataset +
-                   " is an evaluation set; calibrate with one whose role is calibration or train");
+  const Status role = workload->calibration_dataset ? CheckCalibrationRole(*workload->calibration_dataset) : OkStatus();
+  if (!role.ok()) {
+    faults.Add(spec.calibration_position, role.error().message);
     return nullptr;
   }
   return workload;
@@ -157,12 +156,17 @@ std::vector<int64_t> DrawCalibrationImages(const data::Dataset& dataset, int64_t
   return SampleWithoutReplacement(stream, static_cast<int64_t>(dataset.samples().size()), count);
 }
 
-Status CheckCalibrationImages(const data::Dataset& calibration, const std::vector<int64_t>& indices,
-                              const data::Dataset& evaluation) {
-  if (calibration.entry().role == data::DatasetRole::kEvaluation) {
-    return InvalidArgument("data set " + calibration.entry().name +
+Status CheckCalibrationRole(const data::DatasetEntry& entry) {
+  if (entry.role == data::DatasetRole::kEvaluation) {
+    return InvalidArgument("data set " + entry.name +
                            " is an evaluation set; calibrate with one whose role is calibration or train");
   }
+  return OkStatus();
+}
+
+Status CheckCalibrationImages(const data::Dataset& calibration, const std::vector<int64_t>& indices,
+                              const data::Dataset& evaluation) {
+  PTQ_RETURN_IF_ERROR(CheckCalibrationRole(calibration.entry()));
   auto identity = [](const data::Dataset& dataset, const data::Sample& sample) {
     return std::string(data::Name(dataset.entry().kind)) + " " + dataset.entry().root + "/" + sample.id;
   };

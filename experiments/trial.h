@@ -67,6 +67,9 @@ Result<std::vector<Trial>> ResolveTrials(const ExperimentSpec& spec, const metho
 // Indices of `count` calibration images drawn by seed.
 std::vector<int64_t> DrawCalibrationImages(const data::Dataset& dataset, int64_t count, int64_t seed);
 
+// InvalidArgument where the entry is an evaluation set, whose images never calibrate.
+Status CheckCalibrationRole(const data::DatasetEntry& entry);
+
 // InvalidArgument where `calibration` may not calibrate for `evaluation`: it is an evaluation set, or holds an image
 // that `evaluation` holds.
 Status CheckCalibrationImages(const data::Dataset& calibration, const std::vector<int64_t>& indices,

@@ -30,12 +30,6 @@ double SecondsSince(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
-void MoveTo(const vit::VitModel& model, const at::Device& device) {
-  for (const auto& [name, parameter] : model.parameters()) {
-    at::Tensor(parameter).set_data(parameter.to(device));
-  }
-}
-
 Status Run(Request request) {
   const auto begin = std::chrono::steady_clock::now();
   const std::filesystem::path folder = std::filesystem::absolute(request.out).parent_path();
@@ -54,14 +48,14 @@ Status Run(Request request) {
   at::Tensor targets = config.distilled ? train.labels : at::Tensor();
   if (!request.teacher.empty()) {
     PTQ_ASSIGN_OR_RETURN(const vit::VitConfig teacher_config, EmbeddedConfig("micro_vit"));
-    PTQ_ASSIGN_OR_RETURN(const vit::VitModel teacher, ReadWeights(request.teacher, teacher_config));
+    PTQ_ASSIGN_OR_RETURN(vit::VitModel teacher, ReadWeights(request.teacher, teacher_config));
     if (config.distilled) {
       PTQ_ASSIGN_OR_RETURN(model, DistilledFrom(teacher));
     }
-    MoveTo(teacher, device);
+    teacher.MoveTo(device);
     targets = Predict(teacher, train, request.options.threads);
   }
-  MoveTo(model, device);
+  model.MoveTo(device);
   std::printf("%s, %s, %d workers, ready after %.0f s\n", vit::ToString(config).c_str(), on_gpu ? "GPU" : "CPU",
               request.options.threads, SecondsSince(begin));
   PTQ_RETURN_IF_ERROR(Train(request.options, train, targets, model, [&](const TrainStep& step) {
@@ -72,8 +66,8 @@ Status Run(Request request) {
   SpreadChannels(model, request.options.seed);
   const vit::TensorMap rounded = RoundedToHalf(model.parameters());
   PTQ_RETURN_IF_ERROR(WriteWeights(request.out, rounded, request.model, request.options.seed));
-  PTQ_ASSIGN_OR_RETURN(const vit::VitModel written, ReadWeights(request.out, config));
-  MoveTo(written, device);
+  PTQ_ASSIGN_OR_RETURN(vit::VitModel written, ReadWeights(request.out, config));
+  written.MoveTo(device);
   std::printf("top-1 on the test pictures %.2f %%, %.0f s in all\n",
               100.0 * AccuracyFraction(written, DrawSplit("test"), request.options.threads), SecondsSince(begin));
   return OkStatus();

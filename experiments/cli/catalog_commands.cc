@@ -1,7 +1,6 @@
 // The verbs that tell what there is: list, describe.
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 
 #include "core/base/nearest_name.h"
 #include "core/vit/op.h"
@@ -19,19 +18,6 @@ std::string Presence(Workspace& workspace, const data::ModelEntry& model) {
 std::string Presence(Workspace& workspace, const data::DatasetEntry& dataset) {
   const Result<OpenedDataset> opened = workspace.Dataset(dataset);
   return opened.ok() ? "present" : Name(opened.error().code);
-}
-
-std::vector<std::string> ExperimentNames(const Workspace& workspace) {
-  std::vector<std::string> names;
-  std::error_code error;
-  const auto folder = std::filesystem::path(workspace.home()) / "experiments";
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    if (entry.path().extension() == ".toml") {
-      names.push_back(entry.path().stem().string());
-    }
-  }
-  std::sort(names.begin(), names.end());
-  return names;
 }
 
 void PrintField(const char* name, const std::string& value) {
@@ -185,14 +171,8 @@ Result<int> DescribeChecked(const GlobalFlags& global, const std::string& name) 
 
 }  // namespace
 
-int List(const GlobalFlags& global, const std::string& what) {
-  const Result<int> code = ListChecked(global, what);
-  return code.ok() ? *code : Fail(code.error());
-}
+int List(const GlobalFlags& global, const std::string& what) { return Finish(ListChecked(global, what)); }
 
-int Describe(const GlobalFlags& global, const std::string& name) {
-  const Result<int> code = DescribeChecked(global, name);
-  return code.ok() ? *code : Fail(code.error());
-}
+int Describe(const GlobalFlags& global, const std::string& name) { return Finish(DescribeChecked(global, name)); }
 
 }  // namespace ptq::experiments::cli

@@ -135,10 +135,7 @@ Result<Trial> TrialOf(const QuantizeFlags& flags, const method::Registry& regist
   auto workload = std::make_shared<Workload>();
   PTQ_ASSIGN_OR_RETURN(workload->model, AsUsage(workspace.models().Find(flags.model)));
   PTQ_ASSIGN_OR_RETURN(workload->calibration_dataset, AsUsage(workspace.datasets().Find(flags.calibration_dataset)));
-  if (workload->calibration_dataset->role == data::DatasetRole::kEvaluation) {
-    return InvalidArgument("data set " + flags.calibration_dataset +
-                           " is an evaluation set; calibrate with one whose role is calibration or train");
-  }
+  PTQ_RETURN_IF_ERROR(CheckCalibrationRole(*workload->calibration_dataset));
   PTQ_ASSIGN_OR_RETURN(workload->weights, workspace.FindWeights(workload->model));
   PTQ_ASSIGN_OR_RETURN(workload->calibration, workspace.Dataset(*workload->calibration_dataset));
   const auto available = static_cast<int64_t>(workload->calibration.dataset->samples().size());
@@ -246,8 +243,6 @@ Result<int> VerifyResultsChecked(const GlobalFlags& global) {
   }
   return static_cast<int>(problems.empty() ? kExitDone : kExitEnvironment);
 }
-
-int Finish(const Result<int>& code) { return code.ok() ? *code : Fail(code.error()); }
 
 }  // namespace
 

@@ -116,8 +116,6 @@ Result<int> ReportChecked(const GlobalFlags& global, const RunFlags& flags) {
   return static_cast<int>(kExitDone);
 }
 
-int Finish(const Result<int>& code) { return code.ok() ? *code : Fail(code.error()); }
-
 }  // namespace
 
 int Run(const GlobalFlags& global, const RunFlags& flags) { return Finish(RunChecked(global, flags)); }

@@ -48,6 +48,20 @@ method::Registry Methods() {
   return registry;
 }
 
+std::vector<std::string> ExperimentNames(const Workspace& workspace) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(fs::path(workspace.home()) / "experiments", error)) {
+    if (entry.path().extension() == ".toml") {
+      names.push_back(entry.path().stem().string());
+    }
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+int Finish(const Result<int>& code) { return code.ok() ? *code : Fail(code.error()); }
+
 Result<std::string> FindSpec(const std::string& spec, const Workspace& workspace) {
   std::error_code error;
   if (fs::is_regular_file(spec, error)) {
@@ -58,15 +72,8 @@ Result<std::string> FindSpec(const std::string& spec, const Workspace& workspace
   if (fs::is_regular_file(named, error)) {
     return named.string();
   }
-  std::vector<std::string> names;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
-    if (entry.path().extension() == ".toml") {
-      names.push_back(entry.path().stem().string());
-    }
-  }
-  std::sort(names.begin(), names.end());
-  return InvalidArgument("'" + spec + "' is neither a file nor an experiment" + DidYouMean(spec, names) +
-                         " (`ptqbench list experiments` names them)");
+  return InvalidArgument("'" + spec + "' is neither a file nor an experiment" +
+                         DidYouMean(spec, ExperimentNames(workspace)) + " (`ptqbench list experiments` names them)");
 }
 
 Result<LoadedExperiment> LoadExperiment(const std::string& spec, const method::Registry& registry,

@@ -21,6 +21,12 @@ method::Registry Methods();
 // `spec` is a path, or the name of a file in <home>/experiments without ".toml".
 Result<std::string> FindSpec(const std::string& spec, const Workspace& workspace);
 
+// The files of <home>/experiments without ".toml", ascending.
+std::vector<std::string> ExperimentNames(const Workspace& workspace);
+
+// The exit code of a verb: the value, or that of Fail.
+int Finish(const Result<int>& code);
+
 struct LoadedExperiment {
   ExperimentSpec spec;
   std::vector<Trial> trials;
