@@ -15,6 +15,8 @@ class Progress {
   // A stage of `total` steps begins ("calibrate blocks", "evaluate images"); it replaces an unfinished one.
   virtual void Begin(const std::string& label, int64_t total) = 0;
   virtual void Advance(int64_t steps) = 0;
+  // What the current step works on ("blocks.3.mlp.fc1"), shown beside the stage's label until the next one.
+  virtual void Detail(const std::string& detail) { (void)detail; }
   virtual void End() = 0;
   // True once the user asked to stop: the work returns Interrupted at its next safe point.
   virtual bool stop_requested() const = 0;

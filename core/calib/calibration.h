@@ -42,6 +42,22 @@ class OpVisitor {
   }
 };
 
+// One stage of the model with the inputs that reach it.
+class Stage {
+ public:
+  static constexpr int64_t kAllImages = INT64_MAX;
+
+  virtual ~Stage() = default;
+  virtual const std::vector<vit::OpId>& ops() const = 0;  // in the order of execution
+  // Runs the images through the stage, batch by batch, `engine` multiplying; `outputs`, where given, gets what the
+  // stage puts out (logits of the head), a tensor a batch.  Inputs: the float model's.  first_images: whole batches
+  // until so many were run; the patch embedding always runs all. Errors: those of the images; Interrupted.
+  virtual Status Run(vit::OpEngine& engine, std::vector<at::Tensor>* outputs = nullptr,
+                     int64_t first_images = kAllImages) = 0;
+  // The same on the inputs that the prefix engine left behind; CHECKs that ForEachStage has one.
+  virtual Status RunBehindPrefix(vit::OpEngine& engine, std::vector<at::Tensor>* outputs = nullptr) = 0;
+};
+
 class Calibration {
  public:
   // All three outlive this object.  batch_size > 0.
@@ -55,12 +71,26 @@ class Calibration {
   // Errors: those of the images and the visitor; InvalidArgument for no images; Interrupted.
   Status Visit(OpVisitor& visitor);
 
+  // Calls visit for each stage in the order of execution; it may run the stage as often as it likes.  Where `prefix` is
+  // given, a second stream of activations follows the first: once a stage was visited, `prefix` multiplies in it, as it
+  // then stands (sequential calibration: visit adds what it has quantized).  Neither draws progress.
+  // Errors: those of visit and the images; InvalidArgument for no images; Interrupted.
+  Status ForEachStage(vit::OpEngine* prefix, const std::function<Status(Stage&)>& visit);
+
   // Statistics of the named activation operands over all images.  Weights need none: they are the model's parameters.
   // Errors: those of Visit; a NaN or infinity names the op.
   Result<std::map<vit::OperandId, TensorStatistics>> Collect(const std::vector<vit::OperandId>& operands,
                                                              const StatisticsOptions& options, RandomStream random);
 
  private:
+  class StageOfImages;
+
+  Status CheckHasImages() const;
+  // Stage 0 embeds the images, the last one is the head; `inputs` are a batch each.
+  Status RunStage(int64_t stage, const std::vector<at::Tensor>& inputs, vit::OpEngine& engine,
+                  const std::function<Status(int64_t)>& after_batch, std::vector<at::Tensor>* outputs,
+                  int64_t first_images = Stage::kAllImages);
+
   const vit::VitModel& model_;
   ImageSource& images_;
   Progress& progress_;

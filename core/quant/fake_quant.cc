@@ -75,6 +75,14 @@ at::Tensor Quantize(const at::Tensor& x, const QuantParams& params) {
   return out;
 }
 
+void CodesLessZeroPoint(const float* x, int64_t size, const QuantParams& params, int64_t channel, int32_t* out) {
+  PTQ_CHECK(LevelOffset(params.grid) == 0.0F) << Name(params.grid);
+  const Channel local(params, channel);
+  for (int64_t i = 0; i < size; ++i) {
+    out[i] = static_cast<int32_t>(local.Code(x[i]) - local.zero_point);
+  }
+}
+
 at::Tensor Dequantize(const at::Tensor& codes, const QuantParams& params) {
   const at::Tensor in = codes.contiguous();
   at::Tensor out = at::empty(in.sizes(), in.options().dtype(at::kFloat));

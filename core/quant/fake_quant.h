@@ -18,4 +18,8 @@ at::Tensor Dequantize(const at::Tensor& codes, const QuantParams& params);
 // Dequantize(Quantize(x)) in one pass over memory.
 at::Tensor FakeQuantize(const at::Tensor& x, const QuantParams& params);
 
+// out[i] = code of x[i] less the zero point of `channel`, x[0..size) finite; the grids on which zero is a level.
+// Safe to call from several threads.
+void CodesLessZeroPoint(const float* x, int64_t size, const QuantParams& params, int64_t channel, int32_t* out);
+
 }  // namespace ptq::quant
