@@ -16,10 +16,31 @@
 namespace ptq::results {
 namespace {
 
-enum Column { kModel, kDataset, kMethod, kWBits, kABits, kMixed, kSizeMb, kTop1, kSource, kConfidence, kColumns };
+enum Column {
+  kModel,
+  kDataset,
+  kMethod,
+  kWBits,
+  kABits,
+  kMixed,
+  kSizeMb,
+  kTop1,
+  kSource,
+  kConfidence,
+  kSimilarity,
+  kRanking,
+  kBiasCorrection,
+  kColumns
+};
 
-const std::array<std::string, kColumns> kNames = {"model", "dataset", "method", "w_bits", "a_bits",
-                                                  "mixed", "size_mb", "top1",   "source", "confidence"};
+const std::array<std::string, kColumns> kNames = {"model",      "dataset", "method",         "w_bits", "a_bits",
+                                                  "mixed",      "size_mb", "top1",           "source", "confidence",
+                                                  "similarity", "ranking", "bias_correction"};
+// An ablation has these in place of `method`: which parts of one method are on.
+constexpr std::array<Column, 3> kParts = {kSimilarity, kRanking, kBiasCorrection};
+constexpr char kColumnRule[] =
+    "the columns are model,dataset,method,w_bits,a_bits,mixed,size_mb,top1,source,confidence, or "
+    "similarity,ranking,bias_correction in place of method";
 constexpr std::array<const char*, 5> kConfidences = {"src_confirmed", "src", "src_quoted", "mem_second_hand", "mem"};
 
 using Fields = std::vector<std::string>;
@@ -53,28 +74,39 @@ std::optional<Fields> SplitLine(std::string_view line) {
   return fields;
 }
 
+constexpr size_t kNowhere = static_cast<size_t>(-1);
+
 // Where each column stands in the file, by Column.
-using Layout = std::array<size_t, kColumns>;
+struct Layout {
+  std::array<size_t, kColumns> place;
+  size_t fields = 0;
+  bool is_ablation() const { return place[kMethod] == kNowhere; }
+};
 
 Result<Layout> ReadHeader(const Fields& header, const std::string& where) {
   Layout layout;
-  layout.fill(header.size());
+  layout.place.fill(kNowhere);
+  layout.fields = header.size();
   for (size_t i = 0; i < header.size(); ++i) {
     const auto name = std::find(kNames.begin(), kNames.end(), header[i]);
     if (name == kNames.end()) {
-      return Corrupt(fmt::format("unknown column '{}'{}; the columns are {}", header[i],
-                                 DidYouMean(header[i], {kNames.begin(), kNames.end()}), fmt::join(kNames, ",")),
+      return Corrupt(fmt::format("unknown column '{}'{}; {}", header[i],
+                                 DidYouMean(header[i], {kNames.begin(), kNames.end()}), kColumnRule),
                      where);
     }
-    size_t& place = layout[static_cast<size_t>(name - kNames.begin())];
-    if (place != header.size()) return Corrupt(fmt::format("column '{}' stands twice; remove one", *name), where);
+    size_t& place = layout.place[static_cast<size_t>(name - kNames.begin())];
+    if (place != kNowhere) return Corrupt(fmt::format("column '{}' stands twice; remove one", *name), where);
     place = i;
   }
+  const bool has_part =
+      std::any_of(kParts.begin(), kParts.end(), [&](Column c) { return layout.place[c] != kNowhere; });
   for (size_t column = 0; column < kColumns; ++column) {
-    if (layout[column] == header.size()) {
-      return Corrupt(fmt::format("column '{}' is missing; the columns are {}", kNames[column], fmt::join(kNames, ",")),
-                     where);
-    }
+    const bool is_part = std::find(kParts.begin(), kParts.end(), column) != kParts.end();
+    const bool wanted = is_part ? has_part : column != kMethod || !has_part;
+    if (wanted == (layout.place[column] != kNowhere)) continue;
+    return Corrupt(fmt::format("column '{}' {}; {}", kNames[column],
+                               wanted ? "is missing" : "stands beside the parts of a method", kColumnRule),
+                   where);
   }
   return layout;
 }
@@ -98,21 +130,46 @@ Result<int> ParseBits(Column column, const std::string& text, const std::string&
   return *bits;
 }
 
+Result<bool> ParseFlag(Column column, const std::string& text, const std::string& where) {
+  if (text != "0" && text != "1") return BadField(column, text, "0 or 1", where);
+  return text == "1";
+}
+
+// "Similarity + ranking": the parts that are on; "FP32" for the float model, which has none.
+Result<std::string> NameOfParts(const Fields& fields, const Layout& layout, bool is_float, const std::string& where) {
+  std::array<bool, kParts.size()> on = {};
+  for (size_t i = 0; i < kParts.size(); ++i) {
+    PTQ_ASSIGN_OR_RETURN(on[i], ParseFlag(kParts[i], fields[layout.place[kParts[i]]], where));
+  }
+  const auto [similarity, ranking, bias] = on;
+  if (similarity == is_float || (is_float && (ranking || bias))) {
+    return BadField(kSimilarity, similarity ? "1" : "0", "1, and for the float model (32/32) 0 in every part", where);
+  }
+  if (is_float) return std::string("FP32");
+  return std::string("Similarity") + (ranking ? " + ranking" : "") + (bias ? " + bias" : "");
+}
+
 Result<PublishedRow> ReadRow(const Fields& fields, const Layout& layout, const std::string& where) {
-  const auto field = [&](Column column) -> const std::string& { return fields[layout[column]]; };
+  const auto field = [&](Column column) -> const std::string& { return fields[layout.place[column]]; };
   for (const Column column : {kModel, kDataset, kMethod, kSource}) {
-    if (field(column).empty()) return BadField(column, "", "a text that is not empty", where);
+    if (layout.place[column] != kNowhere && field(column).empty()) {
+      return BadField(column, "", "a text that is not empty", where);
+    }
   }
   PublishedRow row;
   row.model = field(kModel);
   row.dataset = field(kDataset);
-  row.method = field(kMethod);
   row.source = field(kSource);
   row.confidence = field(kConfidence);
   PTQ_ASSIGN_OR_RETURN(row.w_bits, ParseBits(kWBits, field(kWBits), where));
   PTQ_ASSIGN_OR_RETURN(row.a_bits, ParseBits(kABits, field(kABits), where));
-  if (field(kMixed) != "0" && field(kMixed) != "1") return BadField(kMixed, field(kMixed), "0 or 1", where);
-  row.mixed = field(kMixed) == "1";
+  PTQ_ASSIGN_OR_RETURN(row.mixed, ParseFlag(kMixed, field(kMixed), where));
+  if (layout.is_ablation()) {
+    const bool is_float = row.w_bits == 32 && row.a_bits == 32;
+    PTQ_ASSIGN_OR_RETURN(row.method, NameOfParts(fields, layout, is_float, where));
+  } else {
+    row.method = field(kMethod);
+  }
   if (!field(kSizeMb).empty()) {
     row.size_mb = ParseNumber<double>(field(kSizeMb));
     if (!row.size_mb.has_value() || !std::isfinite(*row.size_mb) || *row.size_mb <= 0) {
@@ -152,16 +209,16 @@ Result<std::vector<PublishedRow>> ParsePublished(const std::string& text, const 
       PTQ_ASSIGN_OR_RETURN(layout, ReadHeader(*fields, where));
       continue;
     }
-    if (fields->size() != kColumns) {
+    if (fields->size() != layout->fields) {
       return Corrupt(fmt::format("has {} fields where the header has {}; quote a field that holds a comma",
-                                 fields->size(), static_cast<int>(kColumns)),
+                                 fields->size(), layout->fields),
                      where);
     }
     PTQ_ASSIGN_OR_RETURN(PublishedRow row, ReadRow(*fields, *layout, where));
     rows.push_back(std::move(row));
   }
   if (!layout.has_value()) {
-    return Corrupt(fmt::format("is empty; the first line names the columns {}", fmt::join(kNames, ",")), path);
+    return Corrupt(fmt::format("is empty; the first line names the columns: {}", kColumnRule), path);
   }
   return rows;
 }

@@ -23,7 +23,10 @@ struct PublishedRow {
 };
 
 // Rows in file order.  The columns model, dataset, method, w_bits, a_bits, mixed, size_mb, top1, source, confidence may
-// stand in any order; all must be there and no other.  Errors: NotFound, Io, Corrupt with file:line.
+// stand in any order; all must be there and no other.  An ablation (liu2021_table3_ablation.csv) has the switches
+// similarity, ranking, bias_correction in place of method; it becomes "FP32" (32/32) or the parts that are on:
+// "Similarity", "Similarity + ranking", "Similarity + bias", "Similarity + ranking + bias".
+// Errors: NotFound, Io, Corrupt with file:line.
 Result<std::vector<PublishedRow>> ReadPublished(const std::string& path);
 // The same of text in memory; `path` only names it in errors.
 Result<std::vector<PublishedRow>> ParsePublished(const std::string& text, const std::string& path);

@@ -1,7 +1,8 @@
--- schema.sql: the tables of a ptqbench results file.  In prose, with the blob encodings: FORMAT.md.
+-- schema.sql: version 1 of the tables of a ptqbench results file; schema_2.sql adds to it.  In prose: FORMAT.md.
 --
--- Compiled into the binary and run once, in one transaction, on an empty file.  Insert only: triggers refuse UPDATE and
--- DELETE, and a guard before INSERT refuses a row that exists, because INSERT OR REPLACE passes the DELETE triggers.
+-- Frozen: a file of version 1 holds exactly this.  Compiled into the binary and run on an empty file.  Insert only:
+-- triggers refuse UPDATE and DELETE, and a guard before INSERT refuses a row that exists, because INSERT OR REPLACE
+-- passes the DELETE triggers.
 
 PRAGMA application_id = 1347703106;  -- "PTQB"
 PRAGMA user_version = 1;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <cctype>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 namespace ptq::results {
@@ -79,6 +81,19 @@ Result<int64_t> Database::QueryInt(std::string_view sql) const {
   PTQ_ASSIGN_OR_RETURN(const bool row, statement.Next());
   PTQ_CHECK(row) << "no row from: " << std::string(sql);
   return statement.Int(0);
+}
+
+// Two processes that create one file at the same moment can both be refused the switch to WAL at once, without
+// SQLite's own wait.
+Status SwitchToWal(const Database& database) {
+  constexpr int kAttempts = 300;
+  Status status;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    status = database.Execute("PRAGMA journal_mode = WAL");
+    if (status.ok() || !database.last_call_was_busy()) return status;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  return status;
 }
 
 Result<Transaction> Transaction::Begin(const Database& database) {

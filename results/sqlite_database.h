@@ -45,6 +45,9 @@ class Database {
   std::string path_;
 };
 
+// Switches the file to write-ahead logging, which readers and writers of several processes share.
+Status SwitchToWal(const Database& database);
+
 // Begins a write transaction; rolls back unless committed.
 class Transaction {
  public:

@@ -200,6 +200,12 @@ std::string Statement::Text(int column) const {
   return std::string(text, static_cast<size_t>(sqlite3_column_bytes(statement_, column)));
 }
 
+std::string Statement::Blob(int column) const {
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_, column));
+  if (bytes == nullptr) return "";
+  return std::string(bytes, static_cast<size_t>(sqlite3_column_bytes(statement_, column)));
+}
+
 std::optional<double> Statement::OptionalReal(int column) const {
   if (IsNull(column)) return std::nullopt;
   return Real(column);

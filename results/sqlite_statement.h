@@ -43,6 +43,7 @@ class Statement {
   int64_t Int(int column) const;
   double Real(int column) const;
   std::string Text(int column) const;
+  std::string Blob(int column) const;
   std::optional<double> OptionalReal(int column) const;
 
  private:

@@ -223,6 +223,12 @@ Status StoreOperands(const Database& database, int64_t trial_id, const std::vect
   return OkStatus();
 }
 
+Status StoreAllocation(const Database& database, int64_t trial_id, const std::string& json) {
+  if (json.empty()) return OkStatus();
+  PTQ_ASSIGN_OR_RETURN(Statement insert, database.Prepare("INSERT INTO allocation (trial_id, content) VALUES (?, ?)"));
+  return insert.BindInt(trial_id).BindText(json).Run();
+}
+
 Status StorePredictions(const Database& database, int64_t trial_id, const std::vector<Prediction>& predictions) {
   PTQ_ASSIGN_OR_RETURN(Statement insert,
                        database.Prepare("INSERT INTO prediction (trial_id, position, top1, top2, top3, top4, top5) "
@@ -266,6 +272,7 @@ Status Store::Insert(const TrialRecord& trial) {
   PTQ_ASSIGN_OR_RETURN(const int64_t id, StoreTrial(database, trial));
   PTQ_RETURN_IF_ERROR(StoreCalibration(database, id, trial.calibration_ids));
   PTQ_RETURN_IF_ERROR(StoreOperands(database, id, trial.operands));
+  PTQ_RETURN_IF_ERROR(StoreAllocation(database, id, trial.allocation_json));
   PTQ_RETURN_IF_ERROR(StorePredictions(database, id, trial.predictions));
   return transaction.Commit();
 }

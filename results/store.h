@@ -85,6 +85,7 @@ struct TrialRecord {
   TrialStatus status = TrialStatus::kDone;
   std::string reason;                   // one sentence unless done
   std::vector<OperandRecord> operands;  // of the plan; empty for float32
+  std::string allocation_json;          // how a mixed-precision method chose its bits; empty: no such choice
   std::vector<Prediction> predictions;  // done: one per dataset image, in its order; else empty
   // A figure that is 0, negative or not finite was not measured and is stored as NULL.
   double size_bytes = 0;         // true bytes of the quantized model
@@ -111,17 +112,19 @@ struct TrialSummary {
   std::optional<double> size_bytes, calibrate_seconds, peak_rss_bytes, latency_ns_median;
   TrialStatus status = TrialStatus::kDone;
   std::string reason;
-  // Not in v_trial: what a spec says about a trial.
+  // Not in v_trial: what a spec says about a trial, and the size by the paper's accounting.
   std::string calibration_dataset, parameters, scheme;
   int method_version = 1;
+  std::optional<double> paper_size_bytes;
 };
 
 class Store {
  public:
   enum class Mode { kReadWrite, kReadOnly };
 
-  // kReadWrite creates the file and its folder.  Errors: Io (permission, full disk), NotFound (read-only, absent),
-  // Corrupt (not SQLite, or not ptqbench's), Unsupported (a newer schema; nothing is touched).
+  // kReadWrite creates the file and its folder, and adds to a file of an older schema what it lacks.  Errors: Io
+  // (permission, full disk), NotFound (read-only, absent), Corrupt (not SQLite, or not ptqbench's), Unsupported (a
+  // newer schema; nothing is touched).
   static Result<Store> Open(const std::string& path, Mode mode);
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;
@@ -137,6 +140,10 @@ class Store {
   Result<std::vector<TrialSummary>> Trials() const;
   // The stored predictions of the latest done row of a key; empty where there is none.
   Result<std::vector<Prediction>> Predictions(const std::string& trial_key) const;
+  // The operands of the same row, in the plan's order.
+  Result<std::vector<OperandRecord>> Operands(const std::string& trial_key) const;
+  // TrialRecord::allocation_json of the same row; empty where there is none, or the file is older than such records.
+  Result<std::optional<std::string>> Allocation(const std::string& trial_key) const;
 
   // integrity_check, foreign keys, predictions as many as images and in agreement with the stored accuracy, every key
   // the SHA-256 of its text (lower-case hex; null: unchecked).  A sentence per problem; empty: all is well.

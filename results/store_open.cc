@@ -1,9 +1,7 @@
 #include <fmt/format.h>
 
-#include <chrono>
 #include <filesystem>
 #include <system_error>
-#include <thread>
 #include <utility>
 
 #include "results/store_connection.h"
@@ -14,22 +12,26 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kApplicationId = 1347703106;  // "PTQB", as schema.sql sets it
-constexpr int64_t kSchemaVersion = 1;
+constexpr int64_t kSchemaVersion = 2;
 constexpr int kFirstSqliteWithStrictTables = 3037000;
 
-constexpr char kSchema[] =
+// Version 1, and what each later version adds to the one before it.
+constexpr const char* kSchemaSteps[kSchemaVersion] = {
 #include "results/schema_sql.inc"
-    ;  // NOLINT(whitespace/semicolon)
+    ,
+#include "results/schema_2_sql.inc"
+};
 
-enum class Content { kEmpty, kResults };
+// The version of the schema that a file holds; 0: it is empty.
+using Version = int64_t;
 
 // Reads only.  Corrupt: a foreign file.  Unsupported: a newer schema.
-Result<Content> Identify(const Database& database) {
+Result<Version> Identify(const Database& database) {
   const std::string& path = database.path();
   PTQ_ASSIGN_OR_RETURN(const int64_t application, database.QueryInt("PRAGMA application_id"));
   PTQ_ASSIGN_OR_RETURN(const int64_t version, database.QueryInt("PRAGMA user_version"));
   PTQ_ASSIGN_OR_RETURN(const int64_t objects, database.QueryInt("SELECT count(*) FROM sqlite_schema"));
-  if (application == 0 && version == 0 && objects == 0) return Content::kEmpty;
+  if (application == 0 && version == 0 && objects == 0) return Version{0};
   if (application != kApplicationId) {
     return Corrupt("is not a ptqbench database (it is the SQLite file of another program); name another file", path);
   }
@@ -39,10 +41,10 @@ Result<Content> Identify(const Database& database) {
                                    version, kSchemaVersion),
                        path);
   }
-  if (version != kSchemaVersion) {
+  if (version < 1) {
     return Corrupt(fmt::format("claims schema {}, which ptqbench never wrote; name another file", version), path);
   }
-  return Content::kResults;
+  return version;
 }
 
 Status CreateFolder(const fs::path& file) {
@@ -57,24 +59,13 @@ Status CreateFolder(const fs::path& file) {
   return OkStatus();
 }
 
-// Two processes that create one file at the same moment can both be refused the switch to WAL at once, without
-// SQLite's own wait.
-Status SwitchToWal(const Database& database) {
-  constexpr int kAttempts = 300;
-  Status status;
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    status = database.Execute("PRAGMA journal_mode = WAL");
-    if (status.ok() || !database.last_call_was_busy()) return status;
-    std::this_thread::sleep_for(std::chrono::milliseconds(100));
-  }
-  return status;
-}
-
-Status CreateSchema(const Database& database) {
+// Makes the schema of an empty file, or adds to an older one what it lacks, in one transaction.
+Status BringUpToDate(const Database& database) {
   PTQ_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(database));
-  PTQ_ASSIGN_OR_RETURN(const Content content, Identify(database));
-  if (content == Content::kResults) return OkStatus();  // another process was faster
-  PTQ_RETURN_IF_ERROR(database.Execute(kSchema));
+  PTQ_ASSIGN_OR_RETURN(const Version version, Identify(database));  // another process may have been faster
+  for (Version step = version; step < kSchemaVersion; ++step) {
+    PTQ_RETURN_IF_ERROR(database.Execute(kSchemaSteps[step]));
+  }
   return transaction.Commit();
 }
 
@@ -84,16 +75,16 @@ Result<Database> OpenForWriting(const fs::path& file) {
   if (fs::file_size(file, ignored) > 0 && !ignored) {
     // A first look through a read-only connection: a foreign or newer file is refused without a byte changed.
     PTQ_ASSIGN_OR_RETURN(const Database look, Database::Open(file.string(), Database::Access::kReadOnly));
-    PTQ_ASSIGN_OR_RETURN([[maybe_unused]] const Content content, Identify(look));
+    PTQ_ASSIGN_OR_RETURN([[maybe_unused]] const Version version, Identify(look));
   }
   PTQ_ASSIGN_OR_RETURN(Database database, Database::Open(file.string(), Database::Access::kCreate));
   if (database.read_only()) {
     return IoError("the results file is read-only; give write permission or name another file", file.string());
   }
   PTQ_RETURN_IF_ERROR(database.Execute("PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL"));
-  PTQ_ASSIGN_OR_RETURN(const Content content, Identify(database));
+  PTQ_ASSIGN_OR_RETURN(const Version version, Identify(database));
   PTQ_RETURN_IF_ERROR(SwitchToWal(database));
-  if (content == Content::kEmpty) PTQ_RETURN_IF_ERROR(CreateSchema(database));
+  if (version < kSchemaVersion) PTQ_RETURN_IF_ERROR(BringUpToDate(database));
   return database;
 }
 
@@ -104,16 +95,16 @@ Result<Database> OpenForReading(const fs::path& file) {
                     file.string());
   }
   PTQ_ASSIGN_OR_RETURN(Database database, Database::Open(file.string(), Database::Access::kReadOnly));
-  Result<Content> content = Identify(database);
-  if (!content.ok() && content.error().code == ErrorCode::kIo) {
+  Result<Version> version = Identify(database);
+  if (!version.ok() && version.error().code == ErrorCode::kIo) {
     const auto wal_bytes = fs::file_size(file.string() + "-wal", ignored);
-    if (!ignored && wal_bytes > 0) return content.error();
+    if (!ignored && wal_bytes > 0) return version.error();
     // A folder on read-only media: no lock file can be made there, and nobody can write.
     PTQ_ASSIGN_OR_RETURN(database, Database::Open(file.string(), Database::Access::kImmutable));
-    content = Identify(database);
+    version = Identify(database);
   }
-  if (!content.ok()) return content.error();
-  if (*content == Content::kEmpty) {
+  if (!version.ok()) return version.error();
+  if (*version == 0) {
     return Corrupt("is not a ptqbench database (it holds nothing); run an experiment first or name another file",
                    file.string());
   }

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <cstring>
 #include <utility>
 
 #include "results/store_connection.h"
@@ -11,8 +12,27 @@ constexpr char kSelect[] =
     "SELECT v.experiment, v.trial_key, v.model, v.dataset, v.method, v.w_bits, v.a_bits, v.mixed, v.seed, v.exec_mode, "
     "v.calib_images, v.images, v.top1_fraction, v.float_top1_fraction, v.size_bytes, v.calibrate_seconds, "
     "v.peak_rss_bytes, v.latency_ns_median, v.status, v.reason, t.calibration_dataset, t.parameters, t.scheme, "
-    "t.method_version FROM v_trial AS v JOIN trial AS t "
+    "t.method_version, t.paper_size_bytes FROM v_trial AS v JOIN trial AS t "
     "ON t.id = (SELECT max(id) FROM trial WHERE trial.trial_key = v.trial_key) ";
+
+constexpr int64_t kFirstSchemaWithAllocations = 2;
+
+// Selects of the latest done row of a key.
+constexpr char kOfLatestDone[] =
+    " WHERE trial_id = (SELECT max(id) FROM trial WHERE trial_key = ? AND status = 'done') ";
+
+// 4-byte values from little-endian bytes.
+template <typename T>
+std::vector<T> FromLittleEndian(const std::string& bytes) {
+  static_assert(sizeof(T) == 4);
+  std::vector<T> values(bytes.size() / 4);
+  for (size_t i = 0; i < values.size(); ++i) {
+    uint32_t bits = 0;
+    for (size_t b = 4; b-- > 0;) bits = bits << 8 | static_cast<unsigned char>(bytes[4 * i + b]);
+    std::memcpy(&values[i], &bits, 4);
+  }
+  return values;
+}
 
 Result<TrialStatus> ParseStatus(const std::string& name, const std::string& path) {
   for (const TrialStatus status : {TrialStatus::kDone, TrialStatus::kFailed, TrialStatus::kUnsupported}) {
@@ -46,6 +66,7 @@ Result<TrialSummary> ReadSummary(const Statement& row, const std::string& path) 
     *text = row.Text(column++);
   }
   summary.method_version = static_cast<int>(row.Int(column++));
+  summary.paper_size_bytes = row.OptionalReal(column++);
   return summary;
 }
 
@@ -77,10 +98,9 @@ Result<std::vector<TrialSummary>> Store::Trials() const {
 }
 
 Result<std::vector<Prediction>> Store::Predictions(const std::string& trial_key) const {
-  PTQ_ASSIGN_OR_RETURN(Statement statement,
-                       connection_->database.Prepare(
-                           "SELECT top1, top2, top3, top4, top5 FROM prediction WHERE trial_id = (SELECT max(id) FROM "
-                           "trial WHERE trial_key = ? AND status = 'done') ORDER BY position"));
+  PTQ_ASSIGN_OR_RETURN(Statement statement, connection_->database.Prepare(
+                                                std::string("SELECT top1, top2, top3, top4, top5 FROM prediction") +
+                                                kOfLatestDone + "ORDER BY position"));
   statement.BindText(trial_key);
   std::vector<Prediction> predictions;
   while (true) {
@@ -90,6 +110,33 @@ Result<std::vector<Prediction>> Store::Predictions(const std::string& trial_key)
     for (int i = 0; i < 5; ++i) prediction.top[i] = static_cast<int32_t>(statement.Int(i));
     predictions.push_back(prediction);
   }
+}
+
+Result<std::vector<OperandRecord>> Store::Operands(const std::string& trial_key) const {
+  PTQ_ASSIGN_OR_RETURN(Statement row,
+                       connection_->database.Prepare(std::string("SELECT op, side, grid, num_bits, granularity, axis, "
+                                                                 "scale, zero_point FROM operand") +
+                                                     kOfLatestDone + "ORDER BY position"));
+  row.BindText(trial_key);
+  std::vector<OperandRecord> operands;
+  while (true) {
+    PTQ_ASSIGN_OR_RETURN(const bool found, row.Next());
+    if (!found) return operands;
+    operands.push_back({row.Text(0), row.Text(1), row.Text(2), static_cast<int>(row.Int(3)), row.Text(4),
+                        row.IsNull(5) ? -1 : static_cast<int>(row.Int(5)), FromLittleEndian<float>(row.Blob(6)),
+                        FromLittleEndian<int32_t>(row.Blob(7))});
+  }
+}
+
+Result<std::optional<std::string>> Store::Allocation(const std::string& trial_key) const {
+  const Database& database = connection_->database;
+  PTQ_ASSIGN_OR_RETURN(const int64_t version, database.QueryInt("PRAGMA user_version"));
+  if (version < kFirstSchemaWithAllocations) return std::optional<std::string>();
+  PTQ_ASSIGN_OR_RETURN(Statement statement,
+                       database.Prepare(std::string("SELECT content FROM allocation") + kOfLatestDone));
+  PTQ_ASSIGN_OR_RETURN(const bool found, statement.BindText(trial_key).Next());
+  if (!found) return std::optional<std::string>();
+  return std::optional<std::string>(statement.Text(0));
 }
 
 }  // namespace ptq::results

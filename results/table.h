@@ -32,10 +32,11 @@ Result<TableFormat> ParseTableFormat(const std::string& name);  // "table", "mar
 
 // Columns: model, dataset, method, W/A ("8/8", "6/6 MP"), published %, measured % (mean, and "+- sd" over seeds where
 // there are several), change against float32 on the same images in points, images, seeds ("2 of 3" where one failed),
-// size MB, calibration seconds.  A row with nothing measured shows "-", "failed" or "unsupported" and the number of a
-// note below the table, which says why; equal reasons share one note.
-// Accuracies on a subset are never printed in one row with a published full-validation figure: the caller leaves
-// `published` empty there. JSON carries "schema_version": 1 and fractions, not percent.  CSV: RFC 4180 with a header.
+// size MB (true bytes), paper MB (as Liu et al. 2021 count), calibration seconds.  A row with nothing measured shows
+// "-", "failed" or "unsupported" and the number of a note below the table, which says why; equal reasons share one
+// note. Accuracies on a subset are never printed in one row with a published full-validation figure: the caller leaves
+// `published` empty there. JSON carries "schema_version": 1 and fractions, not percent.  CSV: RFC 4180 with a header;
+// columns keep their places and new ones come at the end.
 std::string Render(const Table& table, TableFormat format);
 
 }  // namespace ptq::results

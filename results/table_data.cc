@@ -138,6 +138,7 @@ std::string JsonRow(const TableRow& row) {
                  {"images", fmt::format("{}", figures.max_images)},
                  {"seeds", fmt::format("{}", figures.done)},
                  {"size_bytes", Number(figures.size_bytes)},
+                 {"paper_size_bytes", Number(figures.paper_size_bytes)},
                  {"calibrate_seconds", Number(figures.calibrate_seconds)},
                  {"reasons", Strings(figures.reasons)},
                  {"caveats", Strings(figures.caveats)},
@@ -149,15 +150,16 @@ std::string JsonRow(const TableRow& row) {
 std::string RenderCsv(const Table& table) {
   std::string text =
       "model,dataset,method,w_bits,a_bits,mixed,published_percent,measured_percent,sd_points,change_points,images,"
-      "seeds,size_mb,calibrate_seconds,status,reason\r\n";
+      "seeds,size_mb,calibrate_seconds,status,reason,paper_size_mb\r\n";
   for (const TableRow& row : table.rows) {
     const RowFigures figures = Reduce(row);
-    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\r\n", CsvField(row.model),
-                        CsvField(row.dataset), CsvField(row.method), row.w_bits, row.a_bits, row.mixed ? 1 : 0,
-                        CsvPercent(figures.published_fraction), CsvPercent(figures.measured_fraction),
-                        CsvPercent(figures.measured_sd), CsvPercent(figures.change_fraction), figures.max_images,
-                        figures.done, CsvNumber(figures.size_bytes, 1e6, 6), CsvNumber(figures.calibrate_seconds, 1, 3),
-                        Name(figures.status), CsvField(AllReasons(figures)));
+    text +=
+        fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\r\n", CsvField(row.model),
+                    CsvField(row.dataset), CsvField(row.method), row.w_bits, row.a_bits, row.mixed ? 1 : 0,
+                    CsvPercent(figures.published_fraction), CsvPercent(figures.measured_fraction),
+                    CsvPercent(figures.measured_sd), CsvPercent(figures.change_fraction), figures.max_images,
+                    figures.done, CsvNumber(figures.size_bytes, 1e6, 6), CsvNumber(figures.calibrate_seconds, 1, 3),
+                    Name(figures.status), CsvField(AllReasons(figures)), CsvNumber(figures.paper_size_bytes, 1e6, 6));
   }
   return text;
 }

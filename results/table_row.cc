@@ -47,12 +47,13 @@ std::optional<double> SampleDeviation(const std::vector<double>& values) {
 }
 
 void ReduceDone(const std::vector<const TrialSummary*>& done, RowFigures& figures) {
-  std::vector<double> accuracies, changes, sizes, seconds;
+  std::vector<double> accuracies, changes, sizes, paper_sizes, seconds;
   figures.min_images = done.front()->images;
   for (const TrialSummary* trial : done) {
     accuracies.push_back(*trial->top1_fraction);
     if (trial->float_top1_fraction.has_value()) changes.push_back(*trial->top1_fraction - *trial->float_top1_fraction);
     if (trial->size_bytes.has_value()) sizes.push_back(*trial->size_bytes);
+    if (trial->paper_size_bytes.has_value()) paper_sizes.push_back(*trial->paper_size_bytes);
     if (trial->calibrate_seconds.has_value()) seconds.push_back(*trial->calibrate_seconds);
     figures.min_images = std::min(figures.min_images, trial->images);
     figures.max_images = std::max(figures.max_images, trial->images);
@@ -61,6 +62,7 @@ void ReduceDone(const std::vector<const TrialSummary*>& done, RowFigures& figure
   figures.measured_fraction = Mean(accuracies);
   figures.measured_sd = SampleDeviation(accuracies);
   figures.size_bytes = Mean(sizes);
+  figures.paper_size_bytes = Mean(paper_sizes);
   figures.calibrate_seconds = Mean(seconds);
   // A change over fewer seeds than the mean beside it would not be their difference.
   if (changes.size() == done.size()) figures.change_fraction = Mean(changes);

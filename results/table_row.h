@@ -21,9 +21,9 @@ struct RowFigures {
   std::optional<double> change_fraction;     // mean of measured minus float32 over done trials that have both
   int64_t min_images = 0, max_images = 0;    // of done trials
   int64_t done = 0;                          // trials
-  std::optional<double> size_bytes, calibrate_seconds;  // means over done trials
-  std::vector<std::string> reasons;                     // of what was not measured, on one line each, no repetitions
-  std::vector<std::string> caveats;                     // of what was measured: why a figure beside it is absent
+  std::optional<double> size_bytes, paper_size_bytes, calibrate_seconds;  // means over done trials
+  std::vector<std::string> reasons;  // of what was not measured, on one line each, no repetitions
+  std::vector<std::string> caveats;  // of what was measured: why a figure beside it is absent
 };
 
 RowFigures Reduce(const TableRow& row);

@@ -11,13 +11,13 @@
 namespace ptq::results {
 namespace {
 
-constexpr size_t kColumns = 11;
+constexpr size_t kColumns = 12;
 constexpr size_t kFirstRightAligned = 4;
 using Cells = std::array<std::string, kColumns>;
 
-constexpr std::array<const char*, kColumns> kHeader = {"model",       "dataset",    "method", "W/A",
-                                                       "published %", "measured %", "change", "images",
-                                                       "seeds",       "size MB",    "calib s"};
+constexpr std::array<const char*, kColumns> kHeader = {"model",       "dataset",    "method",   "W/A",
+                                                       "published %", "measured %", "change",   "images",
+                                                       "seeds",       "size MB",    "paper MB", "calib s"};
 
 // Reasons in the order of their first use; each is printed once below the table.
 class Notes {
@@ -70,6 +70,10 @@ std::string Seeds(const TableRow& row, const RowFigures& figures) {
   return figures.done == asked ? fmt::format("{}", asked) : fmt::format("{} of {}", figures.done, asked);
 }
 
+std::string Megabytes(const std::optional<double>& bytes) {
+  return bytes.has_value() ? fmt::format("{:.2f}", *bytes / 1e6) : "-";
+}
+
 Cells MakeCells(const TableRow& row, Notes& notes) {
   const RowFigures figures = Reduce(row);
   Cells cells;
@@ -82,8 +86,9 @@ Cells MakeCells(const TableRow& row, Notes& notes) {
   cells[6] = figures.change_fraction.has_value() ? Change(*figures.change_fraction) : "-" + notes.Mark(figures.caveats);
   cells[7] = Images(figures);
   cells[8] = Seeds(row, figures);
-  cells[9] = figures.size_bytes.has_value() ? fmt::format("{:.2f}", *figures.size_bytes / 1e6) : "-";
-  cells[10] = figures.calibrate_seconds.has_value() ? fmt::format("{:.1f}", *figures.calibrate_seconds) : "-";
+  cells[9] = Megabytes(figures.size_bytes);
+  cells[10] = Megabytes(figures.paper_size_bytes);
+  cells[11] = figures.calibrate_seconds.has_value() ? fmt::format("{:.1f}", *figures.calibrate_seconds) : "-";
   return cells;
 }
 
@@ -118,10 +123,12 @@ std::string Count(const Table& table) {
   return text + ".";
 }
 
-constexpr std::array<const char*, 3> kLegend = {
+constexpr std::array<const char*, 4> kLegend = {
     "measured: top-1 in percent of the images counted in the row; with two seeds or more the mean +- sample standard "
     "deviation.",
     "change: measured minus float32 on the same images with the same weights, in percentage points.",
+    "size MB: weights at their bits, all else float32, scales included; paper MB: every parameter at low bits, no "
+    "scales.",
     "published: as printed in the source; \"-\" in a column: no such figure for this row."};
 
 std::string EscapePipes(const std::string& text) {

@@ -1,5 +1,6 @@
 #include "results/published_values.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,8 +9,14 @@
 namespace ptq::results {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
+
+struct Fault {
+  const char* line;
+  const char* sentence;
+};
 
 constexpr char kHeader[] = "model,dataset,method,w_bits,a_bits,mixed,size_mb,top1,source,confidence\n";
 
@@ -26,6 +33,40 @@ TEST(PublishedValuesTest, ReadsTableOneOfLiu) {
   EXPECT_EQ(rows[2].top1_percent, 96.83);
   EXPECT_THAT(rows[2].source, HasSubstr("Table 1"));
   EXPECT_EQ(rows[2].confidence, "src_confirmed");
+}
+
+TEST(PublishedValuesTest, ReadsTheAblationOfLiu) {
+  const auto rows = ReadPublished("results/published/liu2021_table3_ablation.csv").value();
+  std::vector<std::string> lines;
+  for (const PublishedRow& row : rows) {
+    EXPECT_EQ(row.model + " " + row.dataset, "ViT-B ImageNet");
+    lines.push_back(fmt::format("{} {}/{}{} {} {}", row.method, row.w_bits, row.a_bits, row.mixed ? " MP" : "",
+                                row.size_mb.value_or(0), row.top1_percent));
+  }
+  EXPECT_THAT(lines,
+              ElementsAre("FP32 32/32 344 77.91", "Similarity 8/8 86.2 75.42", "Similarity + ranking 8/8 86.2 75.94",
+                          "Similarity + bias 8/8 86.2 75.81", "Similarity + ranking + bias 8/8 86.2 76.49",
+                          "Similarity 8/8 MP 86.5 76.26", "Similarity + bias 8/8 MP 86.5 76.61",
+                          "Similarity + ranking 8/8 MP 86.5 76.53", "Similarity + ranking + bias 8/8 MP 86.5 76.98"));
+}
+
+TEST(PublishedValuesTest, FaultsOfAnAblation) {
+  const std::string header =
+      "model,dataset,similarity,ranking,bias_correction,mixed,w_bits,a_bits,size_mb,top1,source,confidence\n";
+  const std::vector<Fault> faults = {
+      {"X,D,0,1,0,0,8,8,,81.5,s,src", "column 'similarity' holds '0'; give 1"},
+      {"X,D,1,0,0,0,32,32,,81.5,s,src", "column 'similarity' holds '1'"},
+      {"X,D,0,1,0,0,32,32,,81.5,s,src", "column 'similarity' holds '0'"},
+      {"X,D,1,2,0,0,8,8,,81.5,s,src", "column 'ranking' holds '2'; give 0 or 1"},
+      {"X,D,1,1,,0,8,8,,81.5,s,src", "column 'bias_correction' holds ''"},
+      {"X,D,1,1,0,0,8,8,,81.5,s", "has 11 fields where the header has 12"},
+  };
+  for (const Fault& fault : faults) {
+    const auto rows = ParsePublished(header + fault.line + "\n", "f.csv");
+    ASSERT_FALSE(rows.ok()) << fault.line;
+    EXPECT_EQ(rows.error().where, "f.csv:2");
+    EXPECT_THAT(rows.error().message, HasSubstr(fault.sentence));
+  }
 }
 
 TEST(PublishedValuesTest, ColumnsMayStandInAnyOrderAndLinesMayEndAsOnWindows) {
@@ -72,11 +113,6 @@ TEST(PublishedValuesTest, AbsentFileAndFolder) {
   EXPECT_EQ(folder.error().code, ErrorCode::kIo);
 }
 
-struct Fault {
-  const char* line;
-  const char* sentence;
-};
-
 TEST(PublishedValuesTest, FaultsNameFileLineAndColumn) {
   const std::vector<Fault> faults = {
       {"X,D,M,8,8,0,,81.5,s", "has 9 fields where the header has 10"},
@@ -114,6 +150,10 @@ TEST(PublishedValuesTest, FaultsOfTheHeader) {
       {"model,dataset\n", "column 'method' is missing"},
       {"model,model\n", "column 'model' stands twice"},
       {"model,methd\n", "unknown column 'methd'; did you mean 'method'?"},
+      {"model,dataset,ranking\n", "column 'w_bits' is missing"},
+      {"model,dataset,ranking,w_bits,a_bits,mixed,size_mb,top1,source,confidence\n", "column 'similarity' is missing"},
+      {"model,dataset,method,similarity,ranking,bias_correction,w_bits,a_bits,mixed,size_mb,top1,source,confidence\n",
+       "column 'method' stands beside the parts of a method"},
   };
   for (const Fault& fault : faults) {
     const auto rows = ParsePublished(fault.line, "f.csv");

@@ -88,6 +88,13 @@ inline TrialRecord SampleTrial(const std::string& text, int images, int right, c
   return trial;
 }
 
+// What a mixed-precision method would say of two groups.
+constexpr char kSampleAllocation[] =
+    R"({"budget_bytes":9.0,"candidate_bits":[4,6],"chosen":1,"front":[{"bits":[4,4],"omega":3.0,"size_bytes":4.0},)"
+    R"({"bits":[6,4],"omega":2.0,"size_bytes":5.0}],"groups":[)"
+    R"({"kind":"op","name":"head","nuclear_norm":1.5,"omega":[2.0,1.0],"parameters":4},)"
+    R"({"kind":"mlp","name":"blocks.0.mlp","nuclear_norm":0.5,"omega":[1.0,0.5],"parameters":4}],"target_bits":4})";
+
 // A raw connection, as any other program would open the file.
 class RawSqlite {
  public:

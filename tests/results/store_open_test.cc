@@ -82,10 +82,81 @@ TEST_F(StoreOpenTest, AnotherProgramsDatabaseStaysAsItIs) {
 
 TEST_F(StoreOpenTest, ANewerSchemaStaysAsItIs) {
   ASSERT_TRUE(Store::Open(path_, Store::Mode::kReadWrite).ok());
-  ASSERT_EQ(RawSqlite(path_).Run("PRAGMA user_version = 2"), "");
+  ASSERT_EQ(RawSqlite(path_).Run("PRAGMA user_version = 3"), "");
   const std::string before = ReadBytes(path_);
-  ExpectRefused(path_, ErrorCode::kUnsupported, "written by a newer ptqbench (schema 2; this one knows 1)");
+  ExpectRefused(path_, ErrorCode::kUnsupported, "written by a newer ptqbench (schema 3; this one knows 2)");
   EXPECT_EQ(ReadBytes(path_), before);
+}
+
+class VersionOneTest : public StoreOpenTest {
+ protected:
+  // A file as the first version made and filled it.
+  void SetUp() override {
+    {
+      RawSqlite raw(path_);
+      ASSERT_EQ(raw.Run("PRAGMA journal_mode = WAL"), "");
+      ASSERT_EQ(raw.Run("BEGIN; " + ReadBytes("tests/results/golden/schema_1.sql") + "; COMMIT"), "");
+    }
+    const std::string filled = folder_ + "/filled.sqlite";
+    ASSERT_TRUE(Store::Open(filled, Store::Mode::kReadWrite).value().Insert(trial_).ok());
+    RawSqlite raw(path_);
+    ASSERT_EQ(raw.Run("ATTACH '" + filled + "' AS filled"), "");
+    for (const std::string table : {"host", "build", "experiment", "dataset", "dataset_image", "trial",
+                                    "calibration_image", "operand", "prediction"}) {
+      ASSERT_EQ(raw.Run("INSERT INTO main." + table + " SELECT * FROM filled." + table), "") << table;
+    }
+  }
+  std::vector<std::string> Rows() {
+    RawSqlite raw(path_);
+    std::vector<std::string> rows;
+    for (const char* table : {"meta", "trial", "operand", "prediction", "v_trial"}) {
+      for (const std::string& row : raw.Query(std::string("SELECT * FROM ") + table)) rows.push_back(row);
+    }
+    return rows;
+  }
+  const TrialRecord trial_ = SampleTrial("old", 4, 2, "m");
+};
+
+TEST_F(VersionOneTest, IsReadAsItIs) {
+  const std::string before = ReadBytes(path_);
+  const Store store = Store::Open(path_, Store::Mode::kReadOnly).value();
+  EXPECT_EQ(store.Find(trial_.trial_key).value()->top1_fraction, 0.5);
+  EXPECT_THAT(store.Operands(trial_.trial_key).value(), SizeIs(2));
+  EXPECT_EQ(store.Allocation(trial_.trial_key).value(), std::nullopt);
+  EXPECT_THAT(store.Verify(data::Sha256).value(), IsEmpty());
+  EXPECT_EQ(ReadBytes(path_), before);
+  EXPECT_THAT(RawSqlite(path_).Query("PRAGMA user_version"), ::testing::ElementsAre("1"));
+}
+
+TEST_F(VersionOneTest, GetsWhatItLacksAndKeepsItsRows) {
+  const std::vector<std::string> before = Rows();
+  Store store = Store::Open(path_, Store::Mode::kReadWrite).value();
+  EXPECT_EQ(Rows(), before);
+  EXPECT_THAT(RawSqlite(path_).Query("PRAGMA user_version"), ::testing::ElementsAre("2"));
+  EXPECT_EQ(store.Allocation(trial_.trial_key).value(), std::nullopt);
+  TrialRecord mixed = SampleTrial("new", 4, 3, "m");
+  mixed.allocation_json = kSampleAllocation;
+  ASSERT_TRUE(store.Insert(mixed).ok());
+  EXPECT_EQ(store.Allocation(mixed.trial_key).value(), kSampleAllocation);
+  EXPECT_THAT(store.Trials().value(), SizeIs(2));
+  EXPECT_THAT(store.Verify(data::Sha256).value(), IsEmpty());
+  EXPECT_TRUE(Store::Open(path_, Store::Mode::kReadWrite).ok()) << "a second time";
+}
+
+TEST_F(VersionOneTest, BecomesTheSchemaOfAFreshFile) {
+  const std::string sql = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
+  ASSERT_TRUE(Store::Open(path_, Store::Mode::kReadWrite).ok());
+  const std::string fresh = folder_ + "/fresh.sqlite";
+  ASSERT_TRUE(Store::Open(fresh, Store::Mode::kReadWrite).ok());
+  EXPECT_EQ(RawSqlite(path_).Query(sql), RawSqlite(fresh).Query(sql));
+}
+
+TEST_F(VersionOneTest, AnUpgradeThatFailsLeavesVersionOne) {
+  ASSERT_EQ(RawSqlite(path_).Run("CREATE TABLE allocation (x)"), "");
+  const std::vector<std::string> before = Rows();
+  EXPECT_FALSE(Store::Open(path_, Store::Mode::kReadWrite).ok());
+  EXPECT_EQ(Rows(), before);
+  EXPECT_THAT(RawSqlite(path_).Query("PRAGMA user_version"), ::testing::ElementsAre("1"));
 }
 
 TEST_F(StoreOpenTest, AnEmptyFileIsFilledByWritingAndRefusedByReading) {

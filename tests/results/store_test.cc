@@ -56,6 +56,49 @@ TEST_F(StoreTest, KeepsEveryFieldOfASummary) {
   EXPECT_EQ(found->parameters, "percentile=0.999");
   EXPECT_EQ(found->scheme, "W8A8");
   EXPECT_EQ(found->method_version, 1);
+  EXPECT_EQ(found->paper_size_bytes, 5.4e6);
+}
+
+TEST_F(StoreTest, GivesOperandsBackBitForBit) {
+  Store store = Open();
+  TrialRecord trial = SampleTrial("a", 4, 2, "percentile");
+  trial.operands[1].scale = {1.17549435e-38f, -0.1f, 3.40282347e38f};
+  trial.operands[1].zero_point = {std::numeric_limits<int32_t>::min(), -1, std::numeric_limits<int32_t>::max()};
+  ASSERT_TRUE(store.Insert(trial).ok());
+  const auto operands = store.Operands(trial.trial_key).value();
+  ASSERT_THAT(operands, SizeIs(2));
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(operands[i].op, trial.operands[i].op);
+    EXPECT_EQ(operands[i].side, trial.operands[i].side);
+    EXPECT_EQ(operands[i].grid, trial.operands[i].grid);
+    EXPECT_EQ(operands[i].num_bits, trial.operands[i].num_bits);
+    EXPECT_EQ(operands[i].granularity, trial.operands[i].granularity);
+    EXPECT_EQ(operands[i].axis, trial.operands[i].axis);
+    EXPECT_EQ(operands[i].scale, trial.operands[i].scale);
+    EXPECT_EQ(operands[i].zero_point, trial.operands[i].zero_point);
+  }
+  EXPECT_THAT(store.Operands("no such key").value(), IsEmpty());
+}
+
+TEST_F(StoreTest, KeepsTheAllocationOfTheLatestDoneRow) {
+  Store store = Open();
+  TrialRecord trial = SampleTrial("a", 4, 2, "percentile");
+  ASSERT_TRUE(store.Insert(trial).ok());
+  EXPECT_EQ(store.Allocation(trial.trial_key).value(), std::nullopt);
+  EXPECT_THAT(Query("SELECT count(*) FROM allocation"), ElementsAre("0"));
+  trial.allocation_json = kSampleAllocation;
+  ASSERT_TRUE(store.Insert(trial).ok());
+  EXPECT_EQ(store.Allocation(trial.trial_key).value(), kSampleAllocation);
+  TrialRecord failed = trial;
+  failed.status = TrialStatus::kFailed;
+  failed.reason = "out of memory";
+  failed.predictions.clear();
+  failed.operands.clear();
+  failed.allocation_json.clear();
+  ASSERT_TRUE(store.Insert(failed).ok());
+  EXPECT_EQ(store.Allocation(trial.trial_key).value(), kSampleAllocation);
+  EXPECT_THAT(store.Operands(trial.trial_key).value(), SizeIs(2));
+  EXPECT_EQ(store.Allocation("no such key").value(), std::nullopt);
 }
 
 TEST_F(StoreTest, KeepsPredictionsInOrderAndCountsTopFive) {

@@ -1,0 +1,151 @@
+#include "results/checkpoint_store.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "results/sqlite_database.h"
+
+namespace ptq::results {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kApplicationId = 1347703115;  // "PTQK"
+constexpr int64_t kVersion = 1;
+
+constexpr char kSchema[] = R"(
+PRAGMA application_id = 1347703115;
+PRAGMA user_version = 1;
+CREATE TABLE kept (
+  scope       TEXT NOT NULL,
+  key         TEXT NOT NULL,
+  value       BLOB NOT NULL,
+  seconds     REAL NOT NULL,
+  created_utc TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
+  PRIMARY KEY (scope, key)
+) WITHOUT ROWID;
+)";
+
+// The failure as it concerns a cache: what can be thrown away, and that nothing is lost by it.
+Error Explain(const Error& error, const std::string& path) {
+  if (error.code == ErrorCode::kCorrupt || error.code == ErrorCode::kInternal) {
+    return Corrupt(
+        "is not a usable checkpoint file of calibrations (damaged, or another program's); it only saves time: delete "
+        "it and run again, or give --no-checkpoint",
+        path);
+  }
+  return Error{error.code,
+               fmt::format("the checkpoint file of calibrations cannot be used ({}); it only saves time: mend that, "
+                           "delete the file, or give --no-checkpoint",
+                           error.message),
+               path};
+}
+
+// Whether there is a schema of ours; false: the file is empty.
+Result<bool> HasSchema(const Database& database) {
+  PTQ_ASSIGN_OR_RETURN(const int64_t application, database.QueryInt("PRAGMA application_id"));
+  PTQ_ASSIGN_OR_RETURN(const int64_t version, database.QueryInt("PRAGMA user_version"));
+  PTQ_ASSIGN_OR_RETURN(const int64_t objects, database.QueryInt("SELECT count(*) FROM sqlite_schema"));
+  if (application == 0 && version == 0 && objects == 0) return false;
+  if (application != kApplicationId || version != kVersion) return Corrupt("of another program or version");
+  return true;
+}
+
+Status CreateSchema(const Database& database) {
+  PTQ_ASSIGN_OR_RETURN(const bool there, HasSchema(database));
+  if (there) return OkStatus();
+  PTQ_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(database));
+  PTQ_ASSIGN_OR_RETURN(const bool made_meanwhile, HasSchema(database));
+  if (made_meanwhile) return OkStatus();
+  PTQ_RETURN_IF_ERROR(database.Execute(kSchema));
+  return transaction.Commit();
+}
+
+Result<Database> OpenFile(const fs::path& file) {
+  std::error_code ignored;
+  if (fs::file_size(file, ignored) > 0 && !ignored) {
+    // First through a read-only connection, so that a foreign file stays as it is.
+    PTQ_ASSIGN_OR_RETURN(const Database look, Database::Open(file.string(), Database::Access::kReadOnly));
+    PTQ_ASSIGN_OR_RETURN([[maybe_unused]] const bool ours, HasSchema(look));
+  }
+  PTQ_ASSIGN_OR_RETURN(Database database, Database::Open(file.string(), Database::Access::kCreate));
+  if (database.read_only()) return IoError("it is read-only");
+  PTQ_RETURN_IF_ERROR(SwitchToWal(database));
+  PTQ_RETURN_IF_ERROR(database.Execute("PRAGMA synchronous = NORMAL"));
+  PTQ_RETURN_IF_ERROR(CreateSchema(database));
+  return database;
+}
+
+Result<std::optional<CheckpointStore::Kept>> Read(const Database& database, const std::string& scope,
+                                                  const std::string& key) {
+  PTQ_ASSIGN_OR_RETURN(Statement find, database.Prepare("SELECT value, seconds FROM kept WHERE scope = ? AND key = ?"));
+  PTQ_ASSIGN_OR_RETURN(const bool found, find.BindText(scope).BindText(key).Next());
+  if (!found) return std::optional<CheckpointStore::Kept>();
+  return std::optional<CheckpointStore::Kept>({find.Blob(0), find.Real(1)});
+}
+
+Status Write(const Database& database, const std::string& scope, const std::string& key,
+             const CheckpointStore::Kept& kept) {
+  PTQ_ASSIGN_OR_RETURN(Statement insert, database.Prepare("INSERT OR IGNORE INTO kept (scope, key, value, seconds) "
+                                                          "VALUES (?, ?, ?, ?)"));
+  return insert.BindText(scope).BindText(key).BindBlob(kept.value).BindReal(kept.seconds).Run();
+}
+
+}  // namespace
+
+struct CheckpointStore::Connection {
+  fs::path file;
+  std::optional<Database> database;  // absent until the file is there
+
+  Status OpenOnce() {
+    if (database) return OkStatus();
+    PTQ_ASSIGN_OR_RETURN(database, OpenFile(file));
+    return OkStatus();
+  }
+  bool Exists() const {
+    std::error_code ignored;
+    return database.has_value() || fs::exists(file, ignored);
+  }
+};
+
+CheckpointStore::CheckpointStore(std::unique_ptr<Connection> connection) : connection_(std::move(connection)) {}
+CheckpointStore::CheckpointStore(CheckpointStore&&) noexcept = default;
+CheckpointStore& CheckpointStore::operator=(CheckpointStore&&) noexcept = default;
+CheckpointStore::~CheckpointStore() = default;
+
+Result<CheckpointStore> CheckpointStore::Open(const std::string& path) {
+  std::error_code error;
+  auto connection = std::make_unique<Connection>();
+  connection->file = fs::absolute(path, error).lexically_normal();
+  if (path.empty() || error || fs::is_directory(connection->file, error)) {
+    return InvalidArgument("names no file for the checkpoints of calibrations", path);
+  }
+  if (connection->Exists()) {
+    const Status opened = connection->OpenOnce();
+    if (!opened.ok()) return Explain(opened.error(), connection->file.string());
+  }
+  return CheckpointStore(std::move(connection));
+}
+
+Result<std::optional<CheckpointStore::Kept>> CheckpointStore::Find(const std::string& scope, const std::string& key) {
+  if (!connection_->Exists()) return std::optional<Kept>();
+  const Status opened = connection_->OpenOnce();
+  if (!opened.ok()) return Explain(opened.error(), connection_->file.string());
+  Result<std::optional<Kept>> found = Read(*connection_->database, scope, key);
+  if (!found.ok()) return Explain(found.error(), connection_->file.string());
+  return found;
+}
+
+Status CheckpointStore::Keep(const std::string& scope, const std::string& key, const Kept& kept) {
+  std::error_code ignored;
+  fs::create_directories(connection_->file.parent_path(), ignored);  // a failure shows in the next line
+  const Status opened = connection_->OpenOnce();
+  if (!opened.ok()) return Explain(opened.error(), connection_->file.string());
+  const Status written = Write(*connection_->database, scope, key, kept);
+  return written.ok() ? written : Status(Explain(written.error(), connection_->file.string()));
+}
+
+}  // namespace ptq::results
