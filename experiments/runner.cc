@@ -10,6 +10,7 @@
 #include "data/weights/checkpoint.h"
 #include "experiments/evaluate.h"
 #include "experiments/image_source.h"
+#include "experiments/plan_text.h"
 #include "experiments/system_info.h"
 
 namespace ptq::experiments {
@@ -22,15 +23,6 @@ class Stopwatch {
  private:
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
-
-std::vector<results::OperandRecord> OperandRecords(const method::Plan& plan) {
-  std::vector<results::OperandRecord> records;
-  for (const auto& [operand, params] : plan.operands) {
-    records.push_back({operand.op.name(), vit::Name(operand.side), quant::Name(params.grid), params.num_bits,
-                       quant::Name(params.granularity), params.axis, params.scale, params.zero_point});
-  }
-  return records;
-}
 
 // All that is known about a trial before it runs.
 results::TrialRecord Describe(const Trial& trial, const ExperimentSpec& spec) {
@@ -64,6 +56,7 @@ results::TrialRecord Describe(const Trial& trial, const ExperimentSpec& spec) {
   record.scheme = trial.scheme_text();
   record.w_bits = trial.w_bits();
   record.a_bits = trial.a_bits();
+  record.mixed = trial.mixed();
   record.seed = trial.seed;
   record.exec_mode = trial.exec_mode();
   record.numerics_version = kNumericsVersion;
@@ -74,12 +67,14 @@ results::TrialRecord Describe(const Trial& trial, const ExperimentSpec& spec) {
 }
 
 // Fills what came out.  On an error the record holds what was known before it.
-Status Measure(const Trial& trial, ModelLoader& models, Progress& progress, results::TrialRecord& record) {
+Status Measure(const Trial& trial, ModelLoader& models, TrialCheckpoint& checkpoint, Progress& progress,
+               results::TrialRecord& record) {
   const Workload& w = *trial.workload;
   PTQ_ASSIGN_OR_RETURN(const std::shared_ptr<const vit::VitModel> model, models.Load(w.model, w.weights));
-  PTQ_ASSIGN_OR_RETURN(const QuantizedTrial quantized, QuantizeTrial(trial, *model, progress));
+  PTQ_ASSIGN_OR_RETURN(const QuantizedTrial quantized, QuantizeTrial(trial, *model, checkpoint, progress));
   record.calibrate_seconds = quantized.calibrate_seconds;
   record.operands = OperandRecords(quantized.plan);
+  record.allocation_json = quantized.plan.allocation ? method::ToJson(*quantized.plan.allocation) : "";
   const method::ModelSize size = method::SizeUnder(quantized.plan, w.model.config);
   record.size_bytes = size.true_bytes;
   record.paper_size_bytes = size.paper_bytes;
@@ -121,19 +116,20 @@ Result<std::shared_ptr<const vit::VitModel>> ModelLoader::Load(const data::Model
   return model_;
 }
 
-Result<QuantizedTrial> QuantizeTrial(const Trial& trial, const vit::VitModel& model, Progress& progress) {
+Result<QuantizedTrial> QuantizeTrial(const Trial& trial, const vit::VitModel& model, TrialCheckpoint& checkpoint,
+                                     Progress& progress) {
   QuantizedTrial quantized;
   const Workload& w = *trial.workload;
   if (!trial.is_float()) {
-    PTQ_RETURN_IF_ERROR(trial.method->Supports(trial.scheme, trial.parameters, w.model.config));
+    PTQ_RETURN_IF_ERROR(method::CheckSupport(*trial.method, trial.scheme, trial.parameters, w.model.config));
     DatasetImageSource images(*w.calibration.dataset, trial.calibration_indices, w.calibration_preprocessing());
     calib::Calibration calibration(model, images, progress);
     const Stopwatch watch;
-    PTQ_ASSIGN_OR_RETURN(
-        quantized.plan,
-        trial.method->Quantize({model, calibration, trial.scheme, trial.parameters,
-                                RandomStream(static_cast<uint64_t>(trial.seed), trial.method_id()), progress}));
-    quantized.calibrate_seconds = watch.Seconds();
+    RandomStream random(static_cast<uint64_t>(trial.seed), trial.method_id());
+    PTQ_ASSIGN_OR_RETURN(quantized.plan, trial.method->Quantize({model, calibration, trial.scheme, trial.parameters,
+                                                                 std::move(random), progress, checkpoint}));
+    quantized.saved_seconds = checkpoint.saved_seconds();
+    quantized.calibrate_seconds = watch.Seconds() + quantized.saved_seconds;
     quantized.plan.method = trial.method->info().versioned_id();
   }
   quantized.plan.scheme = trial.scheme_text();
@@ -144,13 +140,14 @@ Result<QuantizedTrial> QuantizeTrial(const Trial& trial, const vit::VitModel& mo
 }
 
 Result<results::TrialRecord> RunTrial(const Trial& trial, const ExperimentSpec& spec, ModelLoader& models,
-                                      Progress& progress) {
+                                      results::CheckpointStore* checkpoints, Progress& progress) {
   results::TrialRecord record = Describe(trial, spec);
+  TrialCheckpoint checkpoint(checkpoints, trial.is_float() ? "" : CheckpointScope(trial));
   record.started_utc = UtcNow();
   ResetPeakMemory();
   Status status;
   try {
-    status = Measure(trial, models, progress, record);
+    status = Measure(trial, models, checkpoint, progress, record);
   } catch (const std::exception& exception) {
     const std::string text = exception.what();
     status = Internal(text.substr(0, text.find('\n')));
@@ -158,6 +155,7 @@ Result<results::TrialRecord> RunTrial(const Trial& trial, const ExperimentSpec& 
   if (!status.ok() && status.error().code == ErrorCode::kInterrupted) {
     return status.error();
   }
+  PTQ_RETURN_IF_ERROR(checkpoint.status());
   if (!status.ok()) {
     record.status = status.error().code == ErrorCode::kUnsupported ? results::TrialStatus::kUnsupported
                                                                    : results::TrialStatus::kFailed;
@@ -195,7 +193,8 @@ Result<RunSummary> RunTrials(const std::vector<Trial>& trials, const ExperimentS
   ModelLoader models;
   for (size_t i = 0; i < to_run.size(); ++i) {
     announce(static_cast<int64_t>(i) + 1, static_cast<int64_t>(to_run.size()), *to_run[i]);
-    PTQ_ASSIGN_OR_RETURN(const results::TrialRecord record, RunTrial(*to_run[i], spec, models, progress));
+    PTQ_ASSIGN_OR_RETURN(const results::TrialRecord record,
+                         RunTrial(*to_run[i], spec, models, options.checkpoints, progress));
     PTQ_RETURN_IF_ERROR(store.Insert(record));
     count(record.status, summary.done_now);
   }

@@ -1,6 +1,7 @@
 // runner.h: runs the trials of an experiment that are not yet in the store, one transaction each.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -10,6 +11,8 @@
 #include "core/base/progress.h"
 #include "core/vit/model.h"
 #include "experiments/trial.h"
+#include "experiments/trial_checkpoint.h"
+#include "results/checkpoint_store.h"
 #include "results/store.h"
 
 namespace ptq::experiments {
@@ -25,23 +28,27 @@ class ModelLoader {
   std::shared_ptr<const vit::VitModel> model_;
 };
 
-// What a method answered for a trial, and how long it took.
+// What a method answered for a trial, and what that costs.
 struct QuantizedTrial {
   method::Plan plan;
-  double calibrate_seconds = 0;
+  double calibrate_seconds = 0;  // with what the parts found in the checkpoint had cost when they were made
+  double saved_seconds = 0;      // of it: not spent now
 };
 
 // The plan of one trial (empty for float32), with its header fields filled.  trial.workload's inputs are present.
 // Errors: Unsupported with the method's reason, those of Method::Quantize.
-Result<QuantizedTrial> QuantizeTrial(const Trial& trial, const vit::VitModel& model, Progress& progress);
+Result<QuantizedTrial> QuantizeTrial(const Trial& trial, const vit::VitModel& model, TrialCheckpoint& checkpoint,
+                                     Progress& progress);
 
 // Calibrates, evaluates and describes one trial; LibTorch's exceptions become a failed record here and nowhere else.
-// Errors: Interrupted, and nothing is recorded.
+// checkpoints: null keeps and finds nothing.
+// Errors: Interrupted, and those of the checkpoint store; nothing is recorded.
 Result<results::TrialRecord> RunTrial(const Trial& trial, const ExperimentSpec& spec, ModelLoader& models,
-                                      Progress& progress);
+                                      results::CheckpointStore* checkpoints, Progress& progress);
 
 struct RunOptions {
-  bool retry_failed = false;  // run trials again whose stored outcome is failed
+  bool retry_failed = false;                        // run trials again whose stored outcome is failed
+  results::CheckpointStore* checkpoints = nullptr;  // finished parts of calibrations; null: everything is done anew
 };
 
 struct RunSummary {
@@ -50,7 +57,7 @@ struct RunSummary {
 };
 
 // `announce` is called before each trial with its number (from 1), the count of trials to run, and the trial.
-// Errors: those of the store; Interrupted with everything finished kept.
+// Errors: those of the stores; Interrupted with everything finished kept.
 Result<RunSummary> RunTrials(const std::vector<Trial>& trials, const ExperimentSpec& spec, const RunOptions& options,
                              results::Store& store, Progress& progress,
                              const std::function<void(int64_t, int64_t, const Trial&)>& announce);

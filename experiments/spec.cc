@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/quant/quant_params.h"
+#include "experiments/bit_widths.h"
 #include "experiments/spec_expansion.h"
 
 namespace ptq::experiments {
@@ -21,45 +22,14 @@ constexpr int64_t kMaxCalibrationImages = 10'000'000;
 constexpr size_t kMaxWorkloads = 2000;
 constexpr size_t kMaxTrialTables = 1000;
 
-// The digits at `text[at]`, without a leading zero; at most three, so that nothing overflows.
-std::optional<int> ReadDigits(const std::string& text, size_t* at) {
-  const size_t begin = *at;
-  int value = 0;
-  while (*at < text.size() && text[*at] >= '0' && text[*at] <= '9' && *at - begin < 3) {
-    value = 10 * value + (text[*at] - '0');
-    ++*at;
-  }
-  if (*at == begin || text[begin] == '0') {
-    return std::nullopt;
-  }
-  return value;
-}
-
-// "W8A8", both in 2..16; otherwise InvalidArgument, a sentence about `text`.
-Result<BitWidths> ParseBits(const std::string& text) {
-  if (text == "W32A32") {
-    return InvalidArgument("'bits' lists W32A32; the float row always runs, so leave it out");
-  }
-  size_t at = 1;
-  const bool begins = !text.empty() && text[0] == 'W';
-  const std::optional<int> weight = begins ? ReadDigits(text, &at) : std::nullopt;
-  const bool continues = weight && at < text.size() && text[at] == 'A';
-  ++at;
-  const std::optional<int> activation = continues ? ReadDigits(text, &at) : std::nullopt;
-  auto is_legal = [](const std::optional<int>& bits) {
-    return bits && *bits >= quant::kMinBits && *bits <= quant::kMaxBits;
-  };
-  if (!is_legal(weight) || !is_legal(activation) || at != text.size()) {
-    return InvalidArgument("'bits' is '" + text +
-                           "'; write W<bits>A<bits> with bits in 2..16: W8A8 has 8-bit weights and 8-bit activations");
-  }
-  return BitWidths{*weight, *activation};
-}
-
 std::vector<BitWidths> ReadBits(TomlTable& table) {
   std::vector<BitWidths> list;
   for (const auto& text : table.Texts("bits", TextRule::kLine, Need::kRequired)) {
-    const Result<BitWidths> bits = ParseBits(text.value);
+    if (text.value == "W32A32") {
+      table.Fault(text.position, "'bits' lists W32A32; the float row always runs, so leave it out");
+      continue;
+    }
+    const Result<BitWidths> bits = ParseBitWidths(text.value, "'bits'");
     if (bits.ok()) {
       list.push_back(*bits);
     } else {

@@ -14,7 +14,7 @@
 //
 //   [[trial]]                              # methods x bits x seeds on every workload (or the named ones)
 //   method = ["percentile", "min_max"]
-//   bits = ["W8A8", "W6A6"]                # W32A32 is the float model and always runs
+//   bits = ["W8A8", "W8A8 MP"]             # MP: mixed precision; W32A32 is the float model and always runs
 //   label = "..."                          # optional title in tables
 //   models = ["deit_tiny_patch16_224"]     # optional: only these workloads
 //   datasets = [...]                       # optional

@@ -148,6 +148,7 @@ class Expander {
         trial.scheme = table.scheme;
         trial.scheme.weight_bits = bits.weight;
         trial.scheme.activation_bits = bits.activation;
+        trial.scheme.mixed = bits.mixed;
         trial.seeds = table.seeds;
         trial.position = method.position;
         AddParameters(table, table.parameters.begin(), std::move(trial));

@@ -8,13 +8,10 @@
 #include <vector>
 
 #include "data/catalog/strict_toml.h"
+#include "experiments/bit_widths.h"
 #include "experiments/spec.h"
 
 namespace ptq::experiments {
-
-struct BitWidths {
-  int weight = 8, activation = 8;
-};
 
 // One [[trial]] before its sweeps are expanded.
 struct TrialTable {

@@ -60,8 +60,17 @@ const results::TrialSummary* FindStored(const std::vector<results::TrialSummary>
   return nullptr;
 }
 
-bool Matches(const results::PublishedRow& published, const results::TableRow& row, const std::string& published_as) {
-  return published.model == row.model && published.dataset == row.dataset && published.method == published_as &&
+// The name under which a trial's configuration may be published.  A label says what the configuration is, so a labelled
+// trial answers to its label alone, not to its method's name.
+std::string PublishedName(const Trial& trial) {
+  if (trial.is_float()) {
+    return "FP32";
+  }
+  return trial.label.empty() ? trial.method->info().published_as : trial.label;
+}
+
+bool Matches(const results::PublishedRow& published, const results::TableRow& row, const std::string& name) {
+  return published.model == row.model && published.dataset == row.dataset && published.method == name &&
          published.w_bits == row.w_bits && published.a_bits == row.a_bits && published.mixed == row.mixed;
 }
 
@@ -85,6 +94,7 @@ results::TableRow HeaderOf(const Trial& trial) {
   row.method = MethodTitle(trial);
   row.w_bits = trial.w_bits();
   row.a_bits = trial.a_bits();
+  row.mixed = trial.mixed();
   if (trial.workload->absent) {
     row.not_run = trial.workload->absent->ToString();
   } else {
@@ -127,9 +137,9 @@ Result<results::Table> BuildTable(const ExperimentSpec& spec, const std::vector<
     if (!row.trials.empty()) {
       row.not_run.clear();
     }
-    const std::string published_as = first.is_float() ? "FP32" : first.method->info().published_as;
+    const std::string name = PublishedName(first);
     for (size_t p = 0; p < published.size(); ++p) {
-      if (!shown[p] && Matches(published[p], row, published_as)) {
+      if (!shown[p] && Matches(published[p], row, name)) {
         row.published = published[p];
         shown[p] = true;
         break;

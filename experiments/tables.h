@@ -13,7 +13,8 @@ namespace ptq::experiments {
 // Rows in the order of the spec's workloads; a workload's published rows that no trial here measures come after its
 // measured ones.  Trials whose inputs are absent are looked up by what the spec says about them, so that a report needs
 // no weights and no images.
-// A published value is shown beside a measurement only where model title and data set title are the published ones.
+// A published value is shown beside a measurement only where model title, data set title, bits and name are the
+// published ones; a trial's name is its label where it has one, else its method's MethodInfo::published_as.
 // Errors: those of the store and of ReadPublished.
 Result<results::Table> BuildTable(const ExperimentSpec& spec, const std::vector<Trial>& trials,
                                   const results::Store& store, const std::string& home);

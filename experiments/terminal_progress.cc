@@ -37,7 +37,43 @@ size_t TerminalWidth() {
   return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 100;
 }
 
+double Fraction(const ProgressState& state) {
+  return static_cast<double>(state.done) / static_cast<double>(state.total);
+}
+
+// "search blocks.3.mlp.fc1"; a stage that is over works on nothing any more.
+std::string Label(const ProgressState& state) {
+  return state.label + (state.detail.empty() || state.ended ? "" : " " + state.detail);
+}
+
+std::string Time(const ProgressState& state) {
+  if (state.ended) {
+    return "took " + Duration(state.elapsed_seconds);
+  }
+  const double fraction = Fraction(state);
+  return "ETA " + (state.done == 0 ? "?" : Duration(state.elapsed_seconds * (1 - fraction) / fraction));
+}
+
+std::string Counts(const ProgressState& state) {
+  return std::to_string(state.done) + "/" + std::to_string(state.total);
+}
+
 }  // namespace
+
+std::string ProgressLine(const ProgressState& state) {
+  return state.task + ": " + Label(state) + " " + Counts(state) + ", " + Time(state);
+}
+
+std::string ProgressBar(const ProgressState& state, size_t width) {
+  constexpr size_t kBar = 20;
+  const auto filled = static_cast<size_t>(Fraction(state) * kBar);
+  const std::string rest = "  " + Label(state) + " [" + std::string(filled, '#') + std::string(kBar - filled, '.') +
+                           "] " + Counts(state) + "  " + Time(state);
+  const size_t room = width - std::min(width, rest.size());
+  const std::string task =
+      state.task.size() <= room || room < 2 ? state.task.substr(0, room) : state.task.substr(0, room - 2) + "..";
+  return (task + rest).substr(0, width);
+}
 
 void InstallStopHandler() {
   struct sigaction action {};
@@ -49,18 +85,19 @@ void InstallStopHandler() {
 
 bool StopRequested() { return stop_signals.load() > 0; }
 
-void TerminalProgress::SetTask(const std::string& task) { task_ = task; }
+void TerminalProgress::SetTask(const std::string& task) { state_.task = task; }
 
 void TerminalProgress::Begin(const std::string& label, int64_t total) {
-  label_ = label;
-  total_ = std::max<int64_t>(total, 1);
-  done_ = 0;
+  state_.label = label;
+  state_.detail.clear();
+  state_.total = std::max<int64_t>(total, 1);
+  state_.done = 0;
   start_ = Clock::now();
   drawn_ = start_;
 }
 
 void TerminalProgress::Advance(int64_t steps) {
-  done_ = std::min(total_, done_ + steps);
+  state_.done = std::min(state_.total, state_.done + steps);
   const bool terminal = isatty(STDERR_FILENO) != 0;
   const auto interval = terminal ? std::chrono::milliseconds(100) : std::chrono::seconds(10);
   if (Clock::now() - drawn_ >= interval) {
@@ -71,23 +108,14 @@ void TerminalProgress::Advance(int64_t steps) {
 void TerminalProgress::End() { Draw(true); }
 
 void TerminalProgress::Draw(bool last) {
-  const bool terminal = isatty(STDERR_FILENO) != 0;
   drawn_ = Clock::now();
-  const double elapsed = std::chrono::duration<double>(drawn_ - start_).count();
-  const double fraction = static_cast<double>(done_) / static_cast<double>(total_);
-  const std::string time =
-      last ? "took " + Duration(elapsed) : "ETA " + (done_ == 0 ? "?" : Duration(elapsed * (1 - fraction) / fraction));
-  const std::string counts = std::to_string(done_) + "/" + std::to_string(total_);
-  if (!terminal) {
-    std::fprintf(stderr, "%s: %s %s, %s\n", task_.c_str(), label_.c_str(), counts.c_str(), time.c_str());
+  state_.elapsed_seconds = std::chrono::duration<double>(drawn_ - start_).count();
+  state_.ended = last;
+  if (isatty(STDERR_FILENO) == 0) {
+    std::fprintf(stderr, "%s\n", ProgressLine(state_).c_str());
     return;
   }
-  constexpr size_t kBar = 20;
-  const auto filled = static_cast<size_t>(fraction * kBar);
-  std::string line = task_ + "  " + label_ + " [" + std::string(filled, '#') + std::string(kBar - filled, '.') + "] " +
-                     counts + "  " + time;
-  line = line.substr(0, TerminalWidth() - 1);
-  std::fprintf(stderr, "\r\033[K%s%s", line.c_str(), last ? "\n" : "");
+  std::fprintf(stderr, "\r\033[K%s%s", ProgressBar(state_, TerminalWidth() - 1).c_str(), last ? "\n" : "");
   std::fflush(stderr);
 }
 

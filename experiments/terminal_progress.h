@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 
 #include "core/base/progress.h"
@@ -12,6 +13,19 @@ namespace ptq::experiments {
 void InstallStopHandler();
 bool StopRequested();
 
+// Where a stage of work stands.
+struct ProgressState {
+  std::string task, label, detail;  // detail: what the current step works on; may be empty
+  int64_t total = 1, done = 0;
+  double elapsed_seconds = 0;
+  bool ended = false;
+};
+
+// "TASK: search blocks.3.mlp.fc1 4120/50000, ETA 1m02s"; at the end "TASK: search 50000/50000, took 9m30s".
+std::string ProgressLine(const ProgressState& state);
+// The same as a bar of at most `width` columns; a task that leaves no room for the rest is cut.
+std::string ProgressBar(const ProgressState& state, size_t width);
+
 class TerminalProgress final : public Progress {
  public:
   // What every line begins with: "[3/14] micro_vit on embedded_test, percentile W8A8".
@@ -19,6 +33,7 @@ class TerminalProgress final : public Progress {
 
   void Begin(const std::string& label, int64_t total) override;
   void Advance(int64_t steps) override;
+  void Detail(const std::string& detail) override { state_.detail = detail; }
   void End() override;
   bool stop_requested() const override { return StopRequested(); }
 
@@ -26,8 +41,7 @@ class TerminalProgress final : public Progress {
   using Clock = std::chrono::steady_clock;
   void Draw(bool last);
 
-  std::string task_, label_;
-  int64_t total_ = 0, done_ = 0;
+  ProgressState state_;
   Clock::time_point start_, drawn_;
 };
 

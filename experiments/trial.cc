@@ -86,31 +86,38 @@ std::shared_ptr<Workload> FindEntries(const WorkloadSpec& spec, const Workspace&
   return workload;
 }
 
-std::string CanonicalText(const Trial& trial) {
+std::string Line(const char* name, const std::string& value) { return std::string(name) + "=" + value + "\n"; }
+
+std::string ModelText(const Workload& w) {
+  return Line("weights_sha256", w.weights.sha256) + Line("geometry", vit::ToString(w.model.config));
+}
+
+std::string MethodLine(const Trial& trial) {
+  return Line("method", trial.method_id() + "@" + std::to_string(trial.method_version()));
+}
+
+const char* ExifText(const data::DatasetEntry& entry) { return entry.apply_exif_orientation ? "applied" : "ignored"; }
+
+// What the calibration sees.
+std::string CalibrationText(const Trial& trial) {
   const Workload& w = *trial.workload;
   std::string ids;
   for (const int64_t index : trial.calibration_indices) {
     ids += w.calibration.dataset->samples()[index].id + "\n";
   }
-  std::string text = "ptqbench trial 1\n";
-  auto line = [&](const char* name, const std::string& value) { text += std::string(name) + "=" + value + "\n"; };
-  line("weights_sha256", w.weights.sha256);
-  line("geometry", vit::ToString(w.model.config));
-  line("preprocessing", data::ToString(w.preprocessing()));
-  line("dataset_manifest_sha256", w.images.manifest_sha256);
-  line("exif_orientation", w.dataset.apply_exif_orientation ? "applied" : "ignored");
-  line("method", trial.method_id() + "@" + std::to_string(trial.method_version()));
-  line("parameters", trial.parameters_text());
-  line("scheme", trial.scheme_text());
-  if (!trial.is_float()) {
-    line("calibration_manifest_sha256", w.calibration.manifest_sha256);
-    line("calibration_preprocessing", data::ToString(w.calibration_preprocessing()));
-    line("calibration_ids_sha256", data::Sha256(ids));
-    line("seed", std::to_string(trial.seed));
-  }
-  line("exec_mode", trial.exec_mode());
-  line("numerics_version", std::to_string(kNumericsVersion));
-  return text;
+  return Line("calibration_manifest_sha256", w.calibration.manifest_sha256) +
+         Line("calibration_preprocessing", data::ToString(w.calibration_preprocessing())) +
+         Line("calibration_ids_sha256", data::Sha256(ids)) + Line("seed", std::to_string(trial.seed));
+}
+
+std::string NumericsLine() { return Line("numerics_version", std::to_string(kNumericsVersion)); }
+
+std::string CanonicalText(const Trial& trial) {
+  const Workload& w = *trial.workload;
+  return "ptqbench trial 1\n" + ModelText(w) + Line("preprocessing", data::ToString(w.preprocessing())) +
+         Line("dataset_manifest_sha256", w.images.manifest_sha256) + Line("exif_orientation", ExifText(w.dataset)) +
+         MethodLine(trial) + Line("parameters", trial.parameters_text()) + Line("scheme", trial.scheme_text()) +
+         (trial.is_float() ? "" : CalibrationText(trial)) + Line("exec_mode", trial.exec_mode()) + NumericsLine();
 }
 
 // Draws calibration images and names the trial.  A fault (too few images, images of the evaluation set) is returned.
@@ -149,6 +156,12 @@ std::string Trial::Describe() const {
     text += " " + scheme.ShortName() + ", seed " + std::to_string(seed);
   }
   return text;
+}
+
+std::string CheckpointScope(const Trial& trial) {
+  const Workload& w = *trial.workload;
+  return data::Sha256("ptqbench checkpoint 1\n" + ModelText(w) + MethodLine(trial) + CalibrationText(trial) +
+                      Line("calibration_exif_orientation", ExifText(*w.calibration_dataset)) + NumericsLine());
 }
 
 std::vector<int64_t> DrawCalibrationImages(const data::Dataset& dataset, int64_t count, int64_t seed) {
@@ -213,7 +226,7 @@ Result<std::vector<Trial>> ResolveTrials(const ExperimentSpec& spec, const metho
       }
       trial.method = *method;
       Result<method::Parameters> parameters =
-          method::Parameters::Resolve(trial.method->info().parameters, line.parameters);
+          method::Parameters::Resolve(trial.method->info().parameters, line.parameters, line.scheme.mixed);
       if (!parameters.ok()) {
         faults.Add(line.position, parameters.error().message);
         continue;

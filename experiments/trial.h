@@ -52,6 +52,7 @@ struct Trial {
   const char* exec_mode() const { return is_float() ? "float32" : "simulated"; }
   int w_bits() const { return is_float() ? 32 : scheme.weight_bits; }
   int a_bits() const { return is_float() ? 32 : scheme.activation_bits; }
+  bool mixed() const { return !is_float() && scheme.mixed; }
   std::string scheme_text() const { return is_float() ? "" : scheme.ToString(); }
   std::string parameters_text() const { return is_float() ? "" : parameters.ToString(); }
   // "micro_vit on embedded_test, percentile W8A8, seed 0"
@@ -63,6 +64,11 @@ struct Trial {
 // calibration; more calibration images than there are), each `file:line:col: message`.
 Result<std::vector<Trial>> ResolveTrials(const ExperimentSpec& spec, const method::Registry& registry,
                                          Workspace& workspace);
+
+// SHA-256 of everything outside the method's own keys that a finished part of the trial's calibration depends on: equal
+// for trials of one method version on the same weights and drawn images that differ in scheme or parameters.  The
+// trial's inputs are present and it is not the float32 one.
+std::string CheckpointScope(const Trial& trial);
 
 // Indices of `count` calibration images drawn by seed.
 std::vector<int64_t> DrawCalibrationImages(const data::Dataset& dataset, int64_t count, int64_t seed);

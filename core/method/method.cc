@@ -6,6 +6,14 @@
 
 namespace ptq::method {
 
+Status CheckSupport(const Method& method, const Scheme& scheme, const Parameters& parameters,
+                    const vit::VitConfig& config) {
+  if (scheme.mixed && !method.info().mixes_bits) {
+    return Unsupported(method.info().id + " uses the same bits everywhere; it has no mixed precision");
+  }
+  return method.Supports(scheme, parameters, config);
+}
+
 std::vector<vit::OperandId> CoveredOperands(const Scheme& scheme, const vit::VitConfig& config) {
   std::vector<vit::OperandId> operands;
   for (const vit::OpId& op : vit::AllOps(config)) {

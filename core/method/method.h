@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/checkpoint.h"
 #include "core/base/error.h"
 #include "core/base/progress.h"
 #include "core/base/random.h"
@@ -34,6 +35,7 @@ struct MethodInfo {
   std::string citation;      // paper or tool, venue, year
   std::string published_as;  // the method's name in results/published/*.csv ("Percentile"); empty: not published there
   std::vector<ParameterSpec> parameters;
+  bool mixes_bits = false;  // can meet Scheme::mixed
 
   std::string versioned_id() const { return id + "@" + std::to_string(version); }
 };
@@ -46,6 +48,9 @@ struct QuantizeInputs {
   const Parameters& parameters;     // resolved against info().parameters
   RandomStream random;              // derived from the trial's seed
   Progress& progress;               // ask stop_requested() at safe points in long loops and return Interrupted
+  // Finished parts of a long calibration, shared by every trial of this method version on the same weights and
+  // calibration images: a key names what else the part depends on (op, bits, parameters).  A hit never changes a plan.
+  Checkpoint& checkpoint;
 };
 
 class Method {
@@ -57,12 +62,19 @@ class Method {
   // Ok, or Unsupported with one sentence of reason, which is stored as the trial's outcome.
   virtual Status Supports(const Scheme& scheme, const Parameters& parameters, const vit::VitConfig& config) const = 0;
 
-  // A plan that quantizes exactly the ops that the scheme covers, at the scheme's bits (a mixed-precision method may
-  // choose other bits per op where its info() says so).  The harness fills plan.method, scheme, parameters and
-  // weights_sha256.
+  // A plan that quantizes exactly the ops that the scheme covers, at the scheme's bits (Scheme::mixed: at bits of the
+  // method's choice, with Plan::allocation saying how they came about).  Granularity is the scheme's, but for one
+  // freedom: per tensor, the fused qkv weight may count as the three linears that it is, and then has per-channel
+  // parameters whose rows of q, of k and of v each share one scale and zero point.  The harness fills plan.method,
+  // scheme, parameters and weights_sha256.
   // Errors: those of the calibration; InvalidArgument naming the op for weights or activations that are not finite.
   virtual Result<Plan> Quantize(const QuantizeInputs& inputs) const = 0;
 };
+
+// What the harness asks before Quantize: Method::Supports, and Unsupported where the scheme is mixed and the method is
+// not.
+Status CheckSupport(const Method& method, const Scheme& scheme, const Parameters& parameters,
+                    const vit::VitConfig& config);
 
 // The operands that a scheme quantizes, in the order of execution.
 std::vector<vit::OperandId> CoveredOperands(const Scheme& scheme, const vit::VitConfig& config);

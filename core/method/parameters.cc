@@ -30,6 +30,13 @@ Result<ParameterValue> Accept(const ParameterSpec& spec, const ParameterValue& g
         return value;
       }
     }
+    if (spec.check) {
+      const Status checked = spec.check(*text);
+      if (!checked.ok()) {
+        return InvalidArgument("parameter '" + spec.name + "' is '" + *text + "'; " + checked.error().message);
+      }
+      return value;
+    }
     if (!spec.choices.empty()) {
       std::string list;
       for (const std::string& choice : spec.choices) {
@@ -82,7 +89,7 @@ std::string ToString(const ParameterValue& value) {
 }
 
 Result<Parameters> Parameters::Resolve(const std::vector<ParameterSpec>& specs,
-                                       const std::map<std::string, ParameterValue>& given) {
+                                       const std::map<std::string, ParameterValue>& given, bool mixed) {
   Parameters parameters;
   std::vector<std::string> names;
   std::string faults;
@@ -99,6 +106,21 @@ Result<Parameters> Parameters::Resolve(const std::vector<ParameterSpec>& specs,
       parameters.values_[spec.name] = *accepted;
     } else {
       fault(accepted.error().message);
+    }
+  }
+  for (const ParameterSpec& spec : specs) {
+    if (spec.mixed_only && !mixed && given.count(spec.name) != 0) {
+      fault("parameter '" + spec.name +
+            "' is read only under mixed precision; leave it out, or write bits as 'W8A8 MP'");
+    }
+    PTQ_CHECK(!spec.used_when || parameters.values_.count(spec.used_when->name) != 0 || !faults.empty()) << spec.name;
+    if (!spec.used_when || given.count(spec.name) == 0) {
+      continue;
+    }
+    const auto condition = parameters.values_.find(spec.used_when->name);
+    if (condition != parameters.values_.end() && !(condition->second == spec.used_when->value)) {
+      fault("parameter '" + spec.name + "' is read only where " + spec.used_when->name + " = " +
+            method::ToString(spec.used_when->value) + "; leave it out or set that");
     }
   }
   for (const auto& [name, value] : given) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -19,19 +20,31 @@ using ParameterValue = std::variant<bool, int64_t, double, std::string>;
 // "true", "8", "0.9999" (shortest text that reads back to the same double), "affine".
 std::string ToString(const ParameterValue& value);
 
+struct UsedWhen {
+  std::string name;
+  ParameterValue value;
+};
+
 struct ParameterSpec {
   std::string name;
   ParameterValue default_value;      // also fixes the type; an integer is accepted where a double is declared
   std::string meaning;               // one sentence, with the unit and the source
   std::optional<double> min, max;    // of numbers, both ends allowed
   std::vector<std::string> choices;  // of strings
+  // The parameter is read only where another one has this value; given elsewhere it is an error, not ignored.
+  std::optional<UsedWhen> used_when = std::nullopt;
+  std::function<Status(const std::string&)> check = nullptr;  // of strings without choices: whether the text is legal
+  // Legal values besides the default, for tests and help; of strings with check.
+  std::vector<std::string> examples = {};
+  bool mixed_only = false;  // read only where Scheme::mixed; given elsewhere it is an error
 };
 
 class Parameters {
  public:
-  // The defaults of `specs` overridden by `given`.  InvalidArgument lists every fault, one a line.
+  // The defaults of `specs` overridden by `given`, for a scheme that is mixed or not.  InvalidArgument lists every
+  // fault, one a line.
   static Result<Parameters> Resolve(const std::vector<ParameterSpec>& specs,
-                                    const std::map<std::string, ParameterValue>& given);
+                                    const std::map<std::string, ParameterValue>& given, bool mixed = false);
 
   // The value of a declared parameter; a name or type that was not declared is a CHECK failure.
   bool Bool(const std::string& name) const;

@@ -29,6 +29,23 @@ Status ValidateOperand(const vit::OperandId& operand, const quant::QuantParams& 
   return OkStatus();
 }
 
+constexpr double kFloatBits = 32;
+
+// The bits of a parameter in the paper's accounting: of its op where it is a weight, or the bias of a quantized weight.
+double PaperBits(const Plan& plan, const std::map<std::string, vit::OperandId>& weights,
+                 const std::map<std::string, vit::OperandId>& biases, const std::string& name, double default_bits) {
+  const auto weight = weights.find(name);
+  const auto bias = biases.find(name);
+  if (weight == weights.end() && bias == biases.end()) {
+    return default_bits;
+  }
+  const auto params = plan.operands.find(weight != weights.end() ? weight->second : bias->second);
+  if (params != plan.operands.end()) {
+    return params->second.num_bits;
+  }
+  return weight != weights.end() ? kFloatBits : default_bits;
+}
+
 }  // namespace
 
 Status Validate(const Plan& plan, const vit::VitConfig& config) {
@@ -43,26 +60,30 @@ Status Validate(const Plan& plan, const vit::VitConfig& config) {
     }
     PTQ_RETURN_IF_ERROR(ValidateOperand(operand, params, config));
   }
+  if (plan.allocation) {
+    PTQ_RETURN_IF_ERROR(Validate(*plan.allocation));
+  }
   return OkStatus();
 }
 
 ModelSize SizeUnder(const Plan& plan, const vit::VitConfig& config) {
-  constexpr double kFloatBits = 32;
   double paper_bits = 0;
   double true_bits = 0;
-  // The paper counts every parameter at the low width: a parameter that is no op's weight takes the widest weight bits
-  // of the plan, which is the model's own width under uniform precision.
+  // The paper counts every parameter at the low width: an op's bias like its weight, and what belongs to no op at the
+  // target bits: the allocation's, or under uniform precision the widest weight bits of the plan.
   double default_bits = 0;
   for (const auto& [operand, params] : plan.operands) {
     if (operand.is_weight()) {
       default_bits = std::max(default_bits, static_cast<double>(params.num_bits));
     }
   }
+  default_bits = plan.allocation ? plan.allocation->target_bits : default_bits;
   default_bits = default_bits == 0 ? kFloatBits : default_bits;
-  std::map<std::string, vit::OperandId> weights;
+  std::map<std::string, vit::OperandId> weights, biases;
   for (const vit::OpId& op : vit::AllOps(config)) {
     if (op.has_weight()) {
       weights[op.weight_name()] = {op, vit::Side::kRight};
+      biases[op.bias_name()] = {op, vit::Side::kRight};
     }
   }
   for (const vit::ParameterShape& parameter : vit::RequiredParameters(config)) {
@@ -74,8 +95,7 @@ ModelSize SizeUnder(const Plan& plan, const vit::VitConfig& config) {
     const auto params = weight == weights.end() ? plan.operands.end() : plan.operands.find(weight->second);
     const bool quantized = params != plan.operands.end();
     const double bits = quantized ? params->second.num_bits : kFloatBits;
-    const bool is_float_weight = weight != weights.end() && !quantized;
-    paper_bits += count * (quantized ? bits : (is_float_weight ? kFloatBits : default_bits));
+    paper_bits += count * PaperBits(plan, weights, biases, parameter.name, default_bits);
     true_bits += count * bits;
   }
   for (const auto& [operand, params] : plan.operands) {

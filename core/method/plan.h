@@ -5,9 +5,11 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "core/base/error.h"
+#include "core/method/bit_allocation.h"
 #include "core/quant/quant_params.h"
 #include "core/vit/config.h"
 #include "core/vit/op.h"
@@ -29,6 +31,9 @@ struct Plan {
   // biases, rounded weights, LayerNorms with scales folded in.  A replaced weight is still quantized by `operands`.
   vit::TensorMap replaced_parameters;
 
+  // How the bits were chosen; absent unless the scheme is mixed.  Executors ignore it.
+  std::optional<BitAllocation> allocation;
+
   bool empty() const { return operands.empty() && replaced_parameters.empty(); }
 };
 
@@ -48,7 +53,8 @@ Result<Plan> Decode(const EncodedPlan& encoded);
 
 // Sizes of the model under a plan, in bytes.
 struct ModelSize {
-  // As Liu et al. 2021 count: every parameter at the weight bits of its op, scales ignored.  DeiT-S at 6 bits: 16.5 MB.
+  // As Liu et al. 2021 count: weights and biases at the weight bits of their op, every other parameter at the plan's
+  // target bits, scales ignored.  DeiT-S at 6 bits: 16.5 MB.
   double paper_bytes = 0;
   // Quantized weights at their bits, everything else float32, plus scales and zero points.
   double true_bytes = 0;

@@ -9,6 +9,7 @@ constexpr char kFormat[] = "ptqbench-plan";
 constexpr int kVersion = 1;
 constexpr char kOperandPrefix[] = "operand.";
 constexpr char kReplacedPrefix[] = "replaced.";
+constexpr char kAllocation[] = "allocation";
 
 // One operand's metadata: "grid num_bits granularity axis".
 std::string Describe(const quant::QuantParams& params) {
@@ -112,6 +113,9 @@ EncodedPlan Encode(const Plan& plan) {
     PTQ_CHECK(tensor.dtype == vit::DType::kF32) << name;
     encoded.tensors[kReplacedPrefix + name] = tensor;
   }
+  if (plan.allocation) {
+    encoded.metadata[kAllocation] = ToJson(*plan.allocation);
+  }
   return encoded;
 }
 
@@ -136,6 +140,9 @@ Result<Plan> Decode(const EncodedPlan& encoded) {
   plan.scheme = text("scheme");
   plan.parameters = text("parameters");
   plan.weights_sha256 = text("weights_sha256");
+  if (encoded.metadata.count(kAllocation) != 0) {
+    PTQ_ASSIGN_OR_RETURN(plan.allocation, BitAllocationFromJson(text(kAllocation)));
+  }
   size_t tensors_used = 0;
   for (const auto& [key, value] : encoded.metadata) {
     if (StartsWith(key, kOperandPrefix)) {

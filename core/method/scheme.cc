@@ -18,14 +18,15 @@ bool Scheme::Covers(const vit::OpId& op) const {
 }
 
 std::string Scheme::ShortName() const {
-  return "W" + std::to_string(weight_bits) + "A" + std::to_string(activation_bits);
+  return "W" + std::to_string(weight_bits) + "A" + std::to_string(activation_bits) + (mixed ? " MP" : "");
 }
 
 std::string Scheme::ToString() const {
   auto flag = [](const char* name, bool value) { return std::string(" ") + name + "=" + (value ? "true" : "false"); };
   return "weight_bits=" + std::to_string(weight_bits) + " activation_bits=" + std::to_string(activation_bits) +
          " weight_granularity=" + quant::Name(weight_granularity) + flag("quantize_patch_embed", quantize_patch_embed) +
-         flag("quantize_head", quantize_head) + flag("quantize_attention_products", quantize_attention_products);
+         flag("quantize_head", quantize_head) + flag("quantize_attention_products", quantize_attention_products) +
+         (mixed ? flag("mixed", true) : "");
 }
 
 Status Validate(const Scheme& scheme) {
@@ -34,6 +35,11 @@ Status Validate(const Scheme& scheme) {
     if (bits < quant::kMinBits || bits > quant::kMaxBits) {
       return InvalidArgument(std::string(name) + " is " + std::to_string(bits) + "; it must lie in 2..16");
     }
+  }
+  if (scheme.mixed && scheme.weight_bits != scheme.activation_bits) {
+    return InvalidArgument(
+        scheme.ShortName() +
+        ": under mixed precision weights and activations of a group share one width; write equal bits");
   }
   return OkStatus();
 }

@@ -18,14 +18,18 @@ struct Scheme {
   bool quantize_patch_embed = true;
   bool quantize_head = true;
   bool quantize_attention_products = true;  // qk and pv
+  // Mixed precision: the bits above are the target; a method chooses bits per group of ops so that the model is about
+  // as small as at the target everywhere.  Asked of methods with MethodInfo::mixes_bits only; weight and activation
+  // bits are equal.
+  bool mixed = false;
 
   // Whether the scheme quantizes this op.
   bool Covers(const vit::OpId& op) const;
   // Bits of an operand: weight_bits for weights, else activation_bits.
   int BitsOf(const vit::OperandId& operand) const { return operand.is_weight() ? weight_bits : activation_bits; }
-  // "W8A8".
+  // "W8A8", "W8A8 MP".
   std::string ShortName() const;
-  // Every field, canonical; part of a trial's key.
+  // Every field, canonical; part of a trial's key.  `mixed` is written only where it is set.
   std::string ToString() const;
 };
 

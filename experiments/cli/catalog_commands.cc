@@ -73,22 +73,41 @@ void DescribeDataset(Workspace& workspace, const data::DatasetEntry& dataset) {
                                  : opened.error().ToString());
 }
 
+// "default 0.9999; the fraction of ...; 0.5..1; read only where ranking = true"
+std::string DescribeParameter(const method::ParameterSpec& spec) {
+  const std::string* text = std::get_if<std::string>(&spec.default_value);
+  const std::string standard = method::ToString(spec.default_value);
+  std::string all = "default " + (text != nullptr ? "'" + standard + "'" : standard) + "; " + spec.meaning;
+  auto list = [&all](const char* begin, const std::vector<std::string>& values) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      all += (i == 0 ? std::string("; ") + begin + " " : ", ") + "'" + values[i] + "'";
+    }
+  };
+  list("one of", spec.choices);
+  list("such as", spec.examples);
+  const auto number = [](double value) { return method::ToString(method::ParameterValue(value)); };
+  if (spec.min && spec.max) {
+    all += "; " + number(*spec.min) + ".." + number(*spec.max);
+  } else if (spec.min || spec.max) {
+    all += spec.min ? "; at least " + number(*spec.min) : "; at most " + number(*spec.max);
+  }
+  if (spec.mixed_only) {
+    all += "; read only under mixed precision";
+  }
+  if (spec.used_when) {
+    all += "; read only where " + spec.used_when->name + " = " + method::ToString(spec.used_when->value);
+  }
+  return all;
+}
+
 void DescribeMethod(const method::MethodInfo& info) {
   PrintField("method", info.versioned_id());
   PrintField("summary", info.summary);
   PrintField("citation", info.citation);
   PrintField("published as", info.published_as);
+  PrintField("mixed precision", info.mixes_bits ? "yes: bits = \"W8A8 MP\"" : "no");
   for (const method::ParameterSpec& spec : info.parameters) {
-    std::string allowed;
-    for (const std::string& choice : spec.choices) {
-      allowed += (allowed.empty() ? "one of " : ", ") + choice;
-    }
-    if (spec.min && spec.max) {
-      allowed = method::ToString(method::ParameterValue(*spec.min)) + ".." +
-                method::ToString(method::ParameterValue(*spec.max));
-    }
-    PrintField(("  " + spec.name).c_str(), "default " + method::ToString(spec.default_value) + "; " + spec.meaning +
-                                               (allowed.empty() ? "" : "; " + allowed));
+    PrintField(("  " + spec.name).c_str(), DescribeParameter(spec));
   }
 }
 
@@ -173,6 +192,16 @@ Result<int> DescribeChecked(const GlobalFlags& global, const std::string& name) 
 
 int List(const GlobalFlags& global, const std::string& what) { return Finish(ListChecked(global, what)); }
 
-int Describe(const GlobalFlags& global, const std::string& name) { return Finish(DescribeChecked(global, name)); }
+int Describe(const GlobalFlags& global, const DescribeFlags& flags) {
+  if (flags.name == "plan") {
+    return flags.plan.empty() ? Fail(InvalidArgument("`describe plan` needs a plan file or the key of a stored trial"))
+                              : DescribePlan(global, flags);
+  }
+  if (!flags.plan.empty() || flags.whole_front) {
+    return Fail(
+        InvalidArgument("a second word and --front belong to `describe plan`, not to `describe " + flags.name + "`"));
+  }
+  return Finish(DescribeChecked(global, flags.name));
+}
 
 }  // namespace ptq::experiments::cli

@@ -22,6 +22,13 @@ struct RunFlags {
   std::string spec;
   std::string format = "table";
   bool retry_failed = false;
+  bool no_checkpoint = false;  // neither finds nor keeps finished parts of calibrations
+};
+
+struct DescribeFlags {
+  std::string name;          // "plan", or what is described
+  std::string plan;          // of "plan" only: a plan file, or a trial's key or the beginning of one
+  bool whole_front = false;  // of "plan" only
 };
 
 struct PredictFlags {
@@ -34,6 +41,7 @@ struct QuantizeFlags {
   std::vector<std::string> parameters;  // "name=value"
   int64_t calibration_images = 32;
   int64_t seed = 0;
+  bool no_checkpoint = false;
 };
 
 struct ContactSheetFlags {
@@ -46,7 +54,8 @@ int Plan(const GlobalFlags& global, const RunFlags& flags);    // what would run
 int Check(const GlobalFlags& global, const RunFlags& flags);   // the spec alone
 int Report(const GlobalFlags& global, const RunFlags& flags);  // the table from the store
 int List(const GlobalFlags& global, const std::string& what);  // methods, models, datasets, experiments
-int Describe(const GlobalFlags& global, const std::string& name);
+int Describe(const GlobalFlags& global, const DescribeFlags& flags);
+int DescribePlan(const GlobalFlags& global, const DescribeFlags& flags);
 int Predict(const GlobalFlags& global, const PredictFlags& flags);
 int Quantize(const GlobalFlags& global, const QuantizeFlags& flags);
 int ContactSheet(const GlobalFlags& global, const ContactSheetFlags& flags);

@@ -12,6 +12,7 @@
 #include "data/images/batch_stream.h"
 #include "data/images/contact_sheet.h"
 #include "data/images/decode.h"
+#include "experiments/bit_widths.h"
 #include "experiments/cli/session.h"
 #include "experiments/evaluate.h"
 #include "experiments/plan_file.h"
@@ -124,12 +125,12 @@ Result<Trial> TrialOf(const QuantizeFlags& flags, const method::Registry& regist
     }
     given[parameter.substr(0, equals)] = ParseValue(parameter.substr(equals + 1));
   }
-  PTQ_ASSIGN_OR_RETURN(trial.parameters, method::Parameters::Resolve(trial.method->info().parameters, given));
-  char rest = 0;
-  if (std::sscanf(flags.bits.c_str(), "W%dA%d%c", &trial.scheme.weight_bits, &trial.scheme.activation_bits, &rest) !=
-      2) {
-    return InvalidArgument("--bits '" + flags.bits + "' must look like W8A8");
-  }
+  PTQ_ASSIGN_OR_RETURN(const BitWidths bits, ParseBitWidths(flags.bits, "--bits"));
+  trial.scheme.weight_bits = bits.weight;
+  trial.scheme.activation_bits = bits.activation;
+  trial.scheme.mixed = bits.mixed;
+  PTQ_ASSIGN_OR_RETURN(trial.parameters,
+                       method::Parameters::Resolve(trial.method->info().parameters, given, bits.mixed));
   PTQ_ASSIGN_OR_RETURN(trial.scheme.weight_granularity, quant::ParseGranularity(flags.weight_granularity));
   PTQ_RETURN_IF_ERROR(method::Validate(trial.scheme));
   auto workload = std::make_shared<Workload>();
@@ -154,17 +155,25 @@ Result<int> QuantizeChecked(const GlobalFlags& global, const QuantizeFlags& flag
   PTQ_ASSIGN_OR_RETURN(Workspace workspace, OpenWorkspace(global));
   const method::Registry registry = Methods();
   PTQ_ASSIGN_OR_RETURN(const Trial trial, TrialOf(flags, registry, workspace));
+  PTQ_ASSIGN_OR_RETURN(std::optional<results::CheckpointStore> checkpoints,
+                       OpenCheckpoints(workspace, flags.no_checkpoint));
+  TrialCheckpoint checkpoint(checkpoints ? &*checkpoints : nullptr, CheckpointScope(trial));
   ModelLoader loader;
   PTQ_ASSIGN_OR_RETURN(const std::shared_ptr<const vit::VitModel> model,
                        loader.Load(trial.workload->model, trial.workload->weights));
   InstallStopHandler();
   TerminalProgress progress;
   progress.SetTask(flags.model + ", " + flags.method + " " + trial.scheme.ShortName());
-  PTQ_ASSIGN_OR_RETURN(const QuantizedTrial quantized, QuantizeTrial(trial, *model, progress));
+  PTQ_ASSIGN_OR_RETURN(const QuantizedTrial quantized, QuantizeTrial(trial, *model, checkpoint, progress));
   PTQ_RETURN_IF_ERROR(WritePlan(flags.out, quantized.plan));
   const method::ModelSize size = method::SizeUnder(quantized.plan, model->config());
-  std::printf("%zu operands quantized in %.1f s, model size %.3f MB, written to %s\n", quantized.plan.operands.size(),
-              quantized.calibrate_seconds, size.true_bytes / 1e6, flags.out.c_str());
+  std::printf("%zu operands quantized in %.1f s, model size %.3f MB (%.3f MB as the paper counts), written to %s\n",
+              quantized.plan.operands.size(), quantized.calibrate_seconds, size.true_bytes / 1e6,
+              size.paper_bytes / 1e6, flags.out.c_str());
+  if (quantized.saved_seconds > 0) {
+    std::printf("%.1f s of it were spent before: finished parts were found in %s.calibration\n",
+                quantized.saved_seconds, workspace.database().c_str());
+  }
   return static_cast<int>(kExitDone);
 }
 

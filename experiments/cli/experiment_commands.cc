@@ -38,10 +38,13 @@ Result<int> RunChecked(const GlobalFlags& global, const RunFlags& flags) {
   PTQ_ASSIGN_OR_RETURN(const Opened opened, Open(global, flags.spec));
   PTQ_ASSIGN_OR_RETURN(results::Store store,
                        results::Store::Open(opened.workspace.database(), results::Store::Mode::kReadWrite));
+  PTQ_ASSIGN_OR_RETURN(std::optional<results::CheckpointStore> checkpoints,
+                       OpenCheckpoints(opened.workspace, flags.no_checkpoint));
   InstallStopHandler();
   TerminalProgress progress;
   RunOptions options;
   options.retry_failed = flags.retry_failed;
+  options.checkpoints = checkpoints ? &*checkpoints : nullptr;
   const auto announce = [&](int64_t number, int64_t count, const Trial& trial) {
     progress.SetTask("[" + std::to_string(number) + "/" + std::to_string(count) + "] " + trial.Describe());
   };
@@ -49,7 +52,7 @@ Result<int> RunChecked(const GlobalFlags& global, const RunFlags& flags) {
       RunTrials(opened.experiment.trials, opened.experiment.spec, options, store, progress, announce);
   if (!ran.ok()) {
     if (ran.error().code == ErrorCode::kInterrupted) {
-      std::fprintf(stderr, "\nptqbench: stopped; finished trials are kept, the same command goes on from here\n");
+      std::fprintf(stderr, "\nptqbench: stopped; what is finished is kept, the same command goes on from here\n");
       return static_cast<int>(kExitStopped);
     }
     return ran.error();

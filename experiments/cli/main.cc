@@ -45,6 +45,7 @@ int Main(int argc, char** argv) {
   run_command->add_option("SPEC", run.spec, "A TOML file, or the name of one in experiments/")->required();
   run_command->add_option("--format", run.format, format_help);
   run_command->add_flag("--retry-failed", run.retry_failed, "Run trials again that failed before");
+  run_command->add_flag("--no-checkpoint", run.no_checkpoint, "Search everything again, whatever earlier runs found");
   run_command->callback([&] { code = cli::Run(global, run); });
 
   auto* plan_command = app.add_subcommand("plan", "Tell what would run and what is done");
@@ -67,10 +68,13 @@ int Main(int argc, char** argv) {
       ->check(CLI::IsMember({"methods", "models", "datasets", "experiments"}));
   list_command->callback([&] { code = cli::List(global, what); });
 
-  std::string name;
-  auto* describe_command = app.add_subcommand("describe", "Describe a method, model, data set, experiment, or 'build'");
-  describe_command->add_option("NAME", name)->required();
-  describe_command->callback([&] { code = cli::Describe(global, name); });
+  cli::DescribeFlags describe;
+  auto* describe_command =
+      app.add_subcommand("describe", "Describe a method, model, data set, experiment, 'build', or a plan");
+  describe_command->add_option("NAME", describe.name, "The name, or 'plan'")->required();
+  describe_command->add_option("PLAN", describe.plan, "After 'plan': a plan file, or the key of a stored trial");
+  describe_command->add_flag("--front", describe.whole_front, "Of a mixed-precision plan the whole Pareto front");
+  describe_command->callback([&] { code = cli::Describe(global, describe); });
 
   cli::PredictFlags predict;
   auto* predict_command = app.add_subcommand("predict", "Write each image's top-5 classes and logits as CSV");
@@ -84,13 +88,16 @@ int Main(int argc, char** argv) {
   auto* quantize_command = app.add_subcommand("quantize", "Run a method on a model and write its plan");
   quantize_command->add_option("--model", quantize.model)->required();
   quantize_command->add_option("--method", quantize.method)->required();
-  quantize_command->add_option("--bits", quantize.bits, "W8A8, W4A8, ... (default W8A8)");
+  quantize_command->add_option("--bits", quantize.bits,
+                               "W8A8, W4A8, 'W8A8 MP' for mixed precision, ... (default W8A8)");
   quantize_command->add_option("--weight-granularity", quantize.weight_granularity, "per_tensor or per_channel");
   quantize_command->add_option("--calibration-dataset", quantize.calibration_dataset)->required();
   quantize_command->add_option("--calibration-images", quantize.calibration_images, "How many (default 32)");
   quantize_command->add_option("--seed", quantize.seed, "Draws the calibration images (default 0)");
   quantize_command->add_option("--parameter", quantize.parameters, "name=value, may be repeated");
   quantize_command->add_option("--out", quantize.out, "The plan file (safetensors)")->required();
+  quantize_command->add_flag("--no-checkpoint", quantize.no_checkpoint,
+                             "Search everything again, whatever earlier runs found");
   quantize_command->callback([&] { code = cli::Quantize(global, quantize); });
 
   cli::ContactSheetFlags sheet;

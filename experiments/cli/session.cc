@@ -48,6 +48,15 @@ method::Registry Methods() {
   return registry;
 }
 
+Result<std::optional<results::CheckpointStore>> OpenCheckpoints(const Workspace& workspace, bool no_checkpoint) {
+  if (no_checkpoint) {
+    return std::optional<results::CheckpointStore>();
+  }
+  PTQ_ASSIGN_OR_RETURN(results::CheckpointStore store,
+                       results::CheckpointStore::Open(workspace.database() + ".calibration"));
+  return std::optional<results::CheckpointStore>(std::move(store));
+}
+
 std::vector<std::string> ExperimentNames(const Workspace& workspace) {
   std::vector<std::string> names;
   std::error_code error;

@@ -1,6 +1,7 @@
 // session.h: what the verbs share: an opened workspace, the registered methods, a read and resolved spec.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "experiments/spec.h"
 #include "experiments/trial.h"
 #include "experiments/workspace.h"
+#include "results/checkpoint_store.h"
 
 namespace ptq::experiments::cli {
 
@@ -17,6 +19,9 @@ namespace ptq::experiments::cli {
 Result<Workspace> OpenWorkspace(const GlobalFlags& global);
 
 method::Registry Methods();
+
+// Finished parts of calibrations, in the file "<database>.calibration"; nothing where the user wants none.
+Result<std::optional<results::CheckpointStore>> OpenCheckpoints(const Workspace& workspace, bool no_checkpoint);
 
 // `spec` is a path, or the name of a file in <home>/experiments without ".toml".
 Result<std::string> FindSpec(const std::string& spec, const Workspace& workspace);

@@ -38,10 +38,11 @@ Result<method::Plan> QuantizeTiny::Run(const method::Method& method, const metho
                                        const std::map<std::string, method::ParameterValue>& given) {
   NullProgress progress;
   PTQ_ASSIGN_OR_RETURN(const method::Parameters parameters,
-                       method::Parameters::Resolve(method.info().parameters, given));
-  PTQ_RETURN_IF_ERROR(method.Supports(scheme, parameters, model_.config()));
+                       method::Parameters::Resolve(method.info().parameters, given, scheme.mixed));
+  PTQ_RETURN_IF_ERROR(method::CheckSupport(method, scheme, parameters, model_.config()));
   calib::Calibration calibration(model_, images_, progress);
-  return method.Quantize({model_, calibration, scheme, parameters, RandomStream(1, "tiny"), progress});
+  NullCheckpoint checkpoint;
+  return method.Quantize({model_, calibration, scheme, parameters, RandomStream(1, "tiny"), progress, checkpoint});
 }
 
 }  // namespace ptq::baselines

@@ -105,6 +105,75 @@ TEST(ResolveTest, EveryFaultIsReportedAtOnce) {
             "no parameter is called 'colour'");
 }
 
+// `loss` decides which of the others are read.
+std::vector<ParameterSpec> Conditional() {
+  std::vector<ParameterSpec> specs(4);
+  specs[0].name = "loss";
+  specs[0].default_value = std::string("pearson");
+  specs[0].choices = {"pearson", "ranking"};
+  specs[1].name = "theta";
+  specs[1].default_value = 0.2;
+  specs[1].min = 0.0;
+  specs[1].used_when = UsedWhen{"loss", std::string("ranking")};
+  specs[2].name = "rounds";
+  specs[2].default_value = int64_t{1};
+  specs[2].used_when = UsedWhen{"search", true};
+  specs[3].name = "search";
+  specs[3].default_value = true;
+  return specs;
+}
+
+std::string ConditionalFault(const Given& given) {
+  const Result<Parameters> resolved = Parameters::Resolve(Conditional(), given);
+  return resolved.ok() ? "no fault" : resolved.error().message;
+}
+
+TEST(UsedWhenTest, AParameterThatNobodyReadsIsAnError) {
+  EXPECT_EQ(ConditionalFault({}), "no fault");
+  EXPECT_EQ(ConditionalFault({{"theta", 0.1}, {"loss", std::string("ranking")}}), "no fault");
+  EXPECT_EQ(ConditionalFault({{"loss", std::string("ranking")}}), "no fault");
+  EXPECT_EQ(ConditionalFault({{"theta", 0.1}}),
+            "parameter 'theta' is read only where loss = ranking; leave it out or set that");
+  // Even where it repeats the default.
+  EXPECT_EQ(ConditionalFault({{"theta", 0.2}, {"loss", std::string("pearson")}}),
+            "parameter 'theta' is read only where loss = ranking; leave it out or set that");
+}
+
+TEST(UsedWhenTest, TheConditionMayBeDeclaredLaterAndHoldByDefault) {
+  EXPECT_EQ(ConditionalFault({{"rounds", int64_t{3}}}), "no fault");
+  EXPECT_EQ(ConditionalFault({{"rounds", int64_t{3}}, {"search", false}}),
+            "parameter 'rounds' is read only where search = true; leave it out or set that");
+}
+
+TEST(UsedWhenTest, AFaultyConditionIsReportedAlone) {
+  EXPECT_EQ(ConditionalFault({{"theta", 0.1}, {"loss", std::string("rnaking")}}),
+            "parameter 'loss' is 'rnaking'; it must be one of pearson, ranking; did you mean 'ranking'?");
+}
+
+TEST(UsedWhenTest, TheUnreadKeepTheirDefaults) {
+  const Parameters parameters = Parameters::Resolve(Conditional(), {}).value();
+  EXPECT_EQ(parameters.Double("theta"), 0.2);
+  EXPECT_EQ(parameters.ToString(), "loss=pearson rounds=1 search=true theta=0.2");
+}
+
+TEST(CheckTest, TheTextIsLegalWhereTheCheckSaysSo) {
+  ParameterSpec spec;
+  spec.name = "bits";
+  spec.default_value = std::string("auto");
+  spec.check = [](const std::string& text) -> Status {
+    return text == "4,5,6" ? OkStatus() : Status(InvalidArgument("write widths with commas, as in 4,5,6"));
+  };
+  EXPECT_EQ(Parameters::Resolve({spec}, {{"bits", std::string("4,5,6")}})->String("bits"), "4,5,6");
+  const Result<Parameters> wrong = Parameters::Resolve({spec}, {{"bits", std::string("4;5")}});
+  ASSERT_FALSE(wrong.ok());
+  EXPECT_EQ(wrong.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(wrong.error().message, "parameter 'bits' is '4;5'; write widths with commas, as in 4,5,6");
+  // The type comes first, and a default is the method's own affair.
+  EXPECT_EQ(Parameters::Resolve({spec}, {{"bits", int64_t{4}}}).error().message,
+            "parameter 'bits' must be a string, not an integer (4)");
+  EXPECT_EQ(Parameters::Resolve({spec}, {})->String("bits"), "auto");
+}
+
 // Part of a trial's key: a change of this text moves trials.
 TEST(ParametersTest, CanonicalTextIsFrozen) {
   EXPECT_EQ(Parameters::Resolve(Specs(), {})->ToString(),

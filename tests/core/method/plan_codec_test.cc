@@ -38,6 +38,19 @@ Plan FullPlan() {
   return plan;
 }
 
+// Floats whose last bits are easily lost.
+BitAllocation Allocation() {
+  BitAllocation allocation;
+  allocation.target_bits = 6;
+  allocation.budget_bytes = 1e9 / 3;
+  allocation.candidate_bits = {4, 6, 8};
+  allocation.groups = {{"blocks.0.attn", "attn", 1088, 0.1, {1e-300, 0, 0x1p-1074}},
+                       {"blocks.0.mlp", "mlp", 1072, 2.0 / 3, {1e22, 0.1 + 0.2, 1}}};
+  allocation.front = {{1e6 / 7, 1e22, {4, 4}}, {1e8 / 3, 1.0 / 3, {6, 8}}};
+  allocation.chosen = 1;
+  return allocation;
+}
+
 void ExpectSame(const Plan& a, const Plan& b) {
   EXPECT_EQ(a.method, b.method);
   EXPECT_EQ(a.scheme, b.scheme);
@@ -52,6 +65,10 @@ void ExpectSame(const Plan& a, const Plan& b) {
     EXPECT_EQ(tensor.shape, other.shape);
     EXPECT_EQ(*tensor.bytes, *other.bytes) << name;
   }
+  ASSERT_EQ(a.allocation.has_value(), b.allocation.has_value());
+  if (a.allocation) {
+    EXPECT_EQ(ToJson(*a.allocation), ToJson(*b.allocation));
+  }
 }
 
 TEST(PlanCodecTest, RoundTripIsExact) {
@@ -64,6 +81,28 @@ TEST(PlanCodecTest, TheEmptyPlanRoundTrips) {
   const Result<Plan> back = Decode(Encode(Plan()));
   ASSERT_TRUE(back.ok());
   ExpectSame(Plan(), *back);
+}
+
+TEST(PlanCodecTest, APlanWithAnAllocationRoundTrips) {
+  Plan plan = FullPlan();
+  plan.allocation = Allocation();
+  const Result<Plan> back = Decode(Encode(plan));
+  ASSERT_TRUE(back.ok()) << back.error().ToString();
+  ExpectSame(plan, *back);
+  EXPECT_EQ(back->allocation->choice().size_bytes, 1e8 / 3);
+  EXPECT_EQ(Encode(FullPlan()).metadata.count("allocation"), 0U);
+}
+
+TEST(PlanCodecTest, ADamagedAllocationIsCorrupt) {
+  Plan plan = FullPlan();
+  plan.allocation = Allocation();
+  for (const char* text : {"", "{}", "[]", "null"}) {
+    EncodedPlan encoded = Encode(plan);
+    encoded.metadata.at("allocation") = text;
+    const Result<Plan> decoded = Decode(encoded);
+    ASSERT_FALSE(decoded.ok()) << text;
+    EXPECT_EQ(decoded.error().code, ErrorCode::kCorrupt) << text;
+  }
 }
 
 // Plans on disk outlive programs: names and texts of version 1 stay.

@@ -22,11 +22,13 @@ class RangePlanTest : public ::testing::Test {
   Result<Plan> Run() {
     calib::Calibration calibration(model_, images_, progress_);
     const Parameters parameters = Parameters::Resolve({}, {}).value();
-    return PlanFromRanges({model_, calibration, scheme_, parameters, RandomStream(1, "t"), progress_}, rules_);
+    return PlanFromRanges({model_, calibration, scheme_, parameters, RandomStream(1, "t"), progress_, checkpoint_},
+                          rules_);
   }
   vit::VitModel model_;
   testing::MemoryImages images_;
   NullProgress progress_;
+  NullCheckpoint checkpoint_;
   Scheme scheme_;
   RangeRules rules_;
 };

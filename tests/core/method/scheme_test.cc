@@ -50,5 +50,29 @@ TEST(SchemeTest, BitsOutsideTheGridsAreRefused) {
   EXPECT_EQ(Validate(Scheme{8, 17}).error().message, "activation_bits is 17; it must lie in 2..16");
 }
 
+TEST(SchemeTest, MixedIsNamedOnlyWhereItIsSet) {
+  Scheme scheme;
+  const std::string uniform = scheme.ToString();
+  EXPECT_EQ(uniform.find("mixed"), std::string::npos);
+  EXPECT_EQ(scheme.ShortName(), "W8A8");
+  scheme.mixed = true;
+  EXPECT_EQ(scheme.ToString(), uniform + " mixed=true");
+  EXPECT_EQ(scheme.ShortName(), "W8A8 MP");
+}
+
+TEST(SchemeTest, MixedPrecisionNeedsEqualBits) {
+  Scheme scheme;
+  scheme.activation_bits = 6;
+  EXPECT_TRUE(Validate(scheme).ok());
+  scheme.mixed = true;
+  const Status status = Validate(scheme);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(status.error().message,
+            "W8A6 MP: under mixed precision weights and activations of a group share one width; write equal bits");
+  scheme.weight_bits = 6;
+  EXPECT_TRUE(Validate(scheme).ok());
+}
+
 }  // namespace
 }  // namespace ptq::method

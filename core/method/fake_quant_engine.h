@@ -1,0 +1,43 @@
+// fake_quant_engine.h: multiplies in float32 with operands fake-quantized as a plan says.
+//
+// The arithmetic of the simulated executor, and of methods that look at an already quantized part of the model.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+
+#include "core/method/plan.h"
+#include "core/vit/model.h"
+#include "core/vit/op_engine.h"
+
+namespace ptq::method {
+
+// Linear and MatMul may be called from several threads at once; Set and Clear may not run beside them.
+class FakeQuantEngine final : public vit::OpEngine {
+ public:
+  // Nothing is quantized yet.  The model outlives the engine.
+  explicit FakeQuantEngine(const vit::VitModel& model) : model_(model) {}
+  FakeQuantEngine(const vit::VitModel& model, const Plan& plan);
+
+  // Quantizes an operand from now on; a weight is quantized once, here.
+  void Set(const vit::OperandId& operand, const quant::QuantParams& params);
+  // Adds `bias` (O) instead of the model's own bias.
+  void SetBias(const vit::OpId& op, const at::Tensor& bias);
+  // Back to nothing quantized.
+  void Clear();
+
+  at::Tensor Linear(const vit::OpId& op, const at::Tensor& input, const at::Tensor& weight,
+                    const at::Tensor& bias) override;
+  at::Tensor MatMul(const vit::OpId& op, const at::Tensor& left, const at::Tensor& right) override;
+
+ private:
+  at::Tensor Operand(const vit::OperandId& operand, const at::Tensor& x) const;
+
+  const vit::VitModel& model_;
+  std::map<vit::OperandId, quant::QuantParams> activations_;
+  std::map<vit::OpId, at::Tensor> weights_;  // fake-quantized, (O, K)
+  std::map<vit::OpId, at::Tensor> biases_;
+};
+
+}  // namespace ptq::method
