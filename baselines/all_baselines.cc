@@ -2,6 +2,7 @@
 
 #include "baselines/min_max/min_max.h"
 #include "baselines/percentile/percentile.h"
+#include "core/liu/liu.h"
 
 namespace ptq::baselines {
 
@@ -9,6 +10,7 @@ Status RegisterAllBaselines(method::Registry& registry) {
   // One line per method; explicit, so that a forgotten one is a missing row and not a link-time accident.
   PTQ_RETURN_IF_ERROR(registry.Add(MakePercentile()));
   PTQ_RETURN_IF_ERROR(registry.Add(MakeMinMax()));
+  PTQ_RETURN_IF_ERROR(registry.Add(liu::MakeLiu()));
   return OkStatus();
 }
 
