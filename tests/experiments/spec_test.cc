@@ -150,7 +150,7 @@ s.toml:8:22: 'calibration_images' is 0; it must lie in 1..10000000
 s.toml:9:1: [[trial]] lacks the key 'method'
 s.toml:10:1: unknown key 'methods' in [[trial]]; did you mean 'method'?
 s.toml:11:17: 'bits' lists W32A32; the float row always runs, so leave it out
-s.toml:11:27: 'bits' is 'w6a6'; write W<bits>A<bits> with bits in 2..16: W8A8 has 8-bit weights and 8-bit activations
+s.toml:11:27: 'bits' is 'w6a6'; write W<bits>A<bits> with bits in 2..16: W8A8 has 8-bit weights and 8-bit activations, W8A8 MP mixes bits around 8
 s.toml:13:33: 'weight_granularity' is 'per_chanel'; it must be one of per_tensor, per_channel; did you mean 'per_channel'?
 s.toml:13:47: unknown key 'quantise_head' in table 'scheme'; did you mean 'quantize_head'?
 s.toml:14:29: 'percentile' is an empty array; give one value
@@ -158,14 +158,33 @@ s.toml:15:3: unknown key 'trials' in the file; did you mean 'trial'?)");
 }
 
 TEST(SpecTest, BitsAreReadStrictly) {
-  for (const char* bits : {"W8", "A8W8", "W8A8 ", " W8A8", "W08A8", "W8A08", "W1A8", "W8A1", "W17A8", "W8A17", "W8A",
-                           "WA8", "W8a8", "W8A8A8", "W-8A8", "W99999999999999999999A8", "8", "W"}) {
+  for (const char* bits :
+       {"W8",       "A8W8",  "W8A8 ",  " W8A8",    "W08A8",    "W8A08",   "W1A8",  "W8A1",
+        "W17A8",    "W8A17", "W8A",    "WA8",      "W8a8",     "W8A8A8",  "W-8A8", "W99999999999999999999A8",
+        "8",        "W",     "W8A8MP", "W8A8  MP", "W8A8 MP ", "W8A8 mp", "W8 MP", "MP",
+        "W17A17 MP"}) {
     EXPECT_THAT(FaultsOf(std::string(kHead) + kWorkload + "[[trial]]\nmethod = 'x'\nbits = '" + bits + "'\n"),
                 HasSubstr("s.toml:11:8: 'bits' is"))
         << bits;
   }
   EXPECT_THAT(Lines(Parsed(std::string(kHead) + kWorkload + "[[trial]]\nmethod = 'x'\nbits = ['W2A16', 'W16A2']\n")),
               ElementsAre("m d /0 float32 0", "m d c/8 x W2A16 0 1", "m d c/8 x W16A2 0 1"));
+}
+
+TEST(SpecTest, MpAsksForMixedPrecision) {
+  const std::string head = std::string(kHead) + kWorkload + "[[trial]]\nmethod = 'x'\n";
+  const ExperimentSpec spec = Parsed(head + "bits = ['W8A8', 'W8A8 MP', 'W6A6 MP']\n");
+  EXPECT_THAT(Lines(spec),
+              ElementsAre("m d /0 float32 0", "m d c/8 x W8A8 0 1", "m d c/8 x W8A8 MP 0 1", "m d c/8 x W6A6 MP 0 1"));
+  EXPECT_FALSE(spec.trials[1].scheme.mixed);
+  EXPECT_TRUE(spec.trials[2].scheme.mixed);
+  EXPECT_EQ(FaultsOf(head + "bits = 'W8A6 MP'\n"),
+            "s.toml:11:8: 'bits' is 'W8A6 MP'; under mixed precision the weights and activations of an op share one "
+            "width, so write equal bits: W8A8 MP");
+  EXPECT_THAT(FaultsOf(head + "bits = ['W8A8 MP', 'W8A8 MP']\n"), HasSubstr("twice"));
+  EXPECT_EQ(FaultsOf(head + "bits = 'W8A8'\n[[trial]]\nmethod = 'x'\nbits = 'W8A8 MP'\n"), "");
+  EXPECT_THAT(FaultsOf(head + "bits = 'W8A8 MP'\n[[trial]]\nmethod = 'x'\nbits = 'W8A8 MP'\n"),
+              HasSubstr("x W8A8 MP on m and d is there twice"));
 }
 
 TEST(SpecTest, TheFloatRowIsNotAskedFor) {
@@ -263,7 +282,8 @@ TEST_P(ShippedSpecTest, NamesOnlyDeclaredModelsAndDataSets) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ShippedSpecTest, ::testing::Values("table1", "smoke"));
+INSTANTIATE_TEST_SUITE_P(All, ShippedSpecTest,
+                         ::testing::Values("table1", "table3", "liu_grids", "liu_seeds", "smoke"));
 
 TEST(ShippedTable1Test, HasEveryModelAndDataSetOfThePaper) {
   const Result<ExperimentSpec> spec = ReadSpec("experiments/table1.toml");
@@ -280,8 +300,9 @@ TEST(ShippedTable1Test, HasEveryModelAndDataSetOfThePaper) {
                            "ViT-L ImageNet", "DeiT-S ImageNet", "DeiT-B ImageNet"}) {
     EXPECT_EQ(pairs.count(pair), 1U) << pair;
   }
-  // 11 workloads: a float row, two methods at two widths, and two more on each of the two embedded ones.
-  EXPECT_EQ(spec->trials.size(), 11U * 5 + 2 * 2);
+  // 11 workloads: a float row, two methods at two widths, the paper's own at five, and on each of the two embedded ones
+  // two more.
+  EXPECT_EQ(spec->trials.size(), 11U * (1 + 2 * 2 + 5) + 2 * 2);
 }
 
 }  // namespace
