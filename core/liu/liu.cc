@@ -71,6 +71,7 @@ class Run {
   Result<method::Plan> Quantize() {
     BeginProgress();
     if (inputs_.scheme.mixed) {
+      PTQ_RETURN_IF_ERROR(SetBudget());
       PTQ_RETURN_IF_ERROR(MeasureSensitivities());
       PTQ_RETURN_IF_ERROR(Allocate());
     }
@@ -172,9 +173,33 @@ class Run {
     return bias;
   }
 
+  // Sizes, and an early answer to a budget that nothing meets: whatever the sensitivities, the smallest model must fit.
+  Status SetBudget() {
+    const int target = inputs_.scheme.weight_bits;
+    method::Plan uniform;
+    for (const vit::OperandId& operand : method::CoveredOperands(inputs_.scheme, config_)) {
+      if (operand.is_weight()) {
+        uniform.operands[operand].num_bits = target;
+      }
+    }
+    const double uniform_bytes = method::SizeUnder(uniform, config_).paper_bytes;
+    problem_.candidate_bits = CandidateBits();
+    problem_.target_bits = target;
+    problem_.budget_bytes = uniform_bytes * (1 + settings_.size_tolerance);
+    problem_.other_bytes = uniform_bytes;
+    allocate::Problem indifferent = problem_;
+    for (const Group& group : groups_) {
+      problem_.other_bytes -= static_cast<double>(group.parameters * target) / 8;
+      indifferent.groups.push_back({group.name, Name(group.kind), group.parameters, 0,
+                                    std::vector<double>(problem_.candidate_bits.size(), 0.0)});
+    }
+    indifferent.other_bytes = problem_.other_bytes;
+    const Result<method::BitAllocation> smallest = allocate::Allocate(indifferent, allocate::Rule::kPareto);
+    return smallest.ok() ? OkStatus() : Status(smallest.error());
+  }
+
   // Fills problem_.groups: every group alone, quantized at every candidate width, on float inputs.
   Status MeasureSensitivities() {
-    problem_.candidate_bits = CandidateBits();
     return inputs_.calibration.ForEachStage(nullptr, [&](calib::Stage& stage) -> Status {
       for (const Group& group : groups_) {
         if (std::find(stage.ops().begin(), stage.ops().end(), group.ops[0]) != stage.ops().end()) {
@@ -232,20 +257,6 @@ class Run {
   }
 
   Status Allocate() {
-    const int target = inputs_.scheme.weight_bits;
-    method::Plan uniform;
-    for (const vit::OperandId& operand : method::CoveredOperands(inputs_.scheme, config_)) {
-      if (operand.is_weight()) {
-        uniform.operands[operand].num_bits = target;
-      }
-    }
-    const double uniform_bytes = method::SizeUnder(uniform, config_).paper_bytes;
-    problem_.target_bits = target;
-    problem_.budget_bytes = uniform_bytes * (1 + settings_.size_tolerance);
-    problem_.other_bytes = uniform_bytes;
-    for (const Group& group : groups_) {
-      problem_.other_bytes -= static_cast<double>(group.parameters * target) / 8;
-    }
     PTQ_ASSIGN_OR_RETURN(const method::BitAllocation allocation, allocate::Allocate(problem_, settings_.rule));
     for (size_t g = 0; g < groups_.size(); ++g) {
       for (const vit::OpId& op : groups_[g].ops) {

@@ -100,6 +100,7 @@ std::vector<std::string> Query(const std::string& database, const std::string& s
   std::vector<std::string> rows;
   sqlite3* connection = nullptr;
   EXPECT_EQ(sqlite3_open_v2(database.c_str(), &connection, SQLITE_OPEN_READONLY, nullptr), SQLITE_OK) << database;
+  sqlite3_busy_timeout(connection, 10000);  // a running program may be creating its tables
   sqlite3_stmt* statement = nullptr;
   EXPECT_EQ(sqlite3_prepare_v2(connection, sql.c_str(), -1, &statement, nullptr), SQLITE_OK)
       << sqlite3_errmsg(connection);

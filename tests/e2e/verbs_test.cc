@@ -130,6 +130,88 @@ TEST_F(VerbsTest, PlansAreReproducibleAndRun) {
   EXPECT_THAT(noise.err, HasSubstr("noise.safetensors"));
 }
 
+TEST_F(VerbsTest, BitsOfQuantizeAreReadAsInASpec) {
+  const auto quantize = [this](const std::string& bits) {
+    return Call({"quantize", "--model", "micro_vit", "--method", "min_max", "--bits", bits, "--calibration-dataset",
+                 "small_calibration", "--calibration-images", "8", "--out", folder_ + "/p.safetensors"});
+  };
+  for (const char* bits : {"W8", "w8a8", "W8A1", "W8A8x", "W8A8MP"}) {
+    const Outcome refused = quantize(bits);
+    EXPECT_EQ(refused.exit_code, 2) << bits;
+    EXPECT_THAT(refused.err, HasSubstr("--bits is '" + std::string(bits) + "'; write W<bits>A<bits>")) << bits;
+  }
+  const Outcome unequal = quantize("W8A6 MP");
+  EXPECT_EQ(unequal.exit_code, 2);
+  EXPECT_THAT(unequal.err, HasSubstr("write equal bits"));
+  const Outcome cannot = quantize("W8A8 MP");
+  EXPECT_EQ(cannot.exit_code, 3) << cannot.err;
+  EXPECT_THAT(cannot.err, HasSubstr("min_max uses the same bits everywhere"));
+}
+
+TEST_F(VerbsTest, DescribesAPlanFile) {
+  const std::string plan = folder_ + "/plan.safetensors";
+  ASSERT_EQ(Quantize(plan).exit_code, 0);
+  const Outcome described = Call({"describe", "plan", plan});
+  ASSERT_EQ(described.exit_code, 0) << described.err;
+  for (const char* text : {"min_max@1", "micro_vit", "weight_bits=8", "as the paper counts", "corrected bias",
+                           "blocks.5.mlp.fc2", "symmetric_full 8 bits, per_tensor scale"}) {
+    EXPECT_THAT(described.out, HasSubstr(text));
+  }
+  EXPECT_THAT(described.out, Not(HasSubstr("not known")));
+  EXPECT_THAT(described.out, Not(HasSubstr("Pareto")));
+  WriteText(folder_ + "/noise.safetensors", std::string(64, 'x'));
+  const Outcome noise = Call({"describe", "plan", folder_ + "/noise.safetensors"});
+  EXPECT_EQ(noise.exit_code, 3);
+  EXPECT_THAT(noise.err, HasSubstr("noise.safetensors"));
+}
+
+TEST_F(VerbsTest, DescribesThePlanOfAStoredTrial) {
+  const Outcome nothing = Call({"describe", "plan", "0123456789"});
+  EXPECT_EQ(nothing.exit_code, 3) << "there is no store";
+  const std::string spec = WriteSmallSpec(folder_);
+  ASSERT_EQ(Call({"run", spec}).exit_code, 0);
+  const std::string database = folder_ + "/r.sqlite";
+  const std::string key = Query(database, "SELECT trial_key FROM v_trial WHERE method = 'percentile' LIMIT 1")[0];
+  for (const std::string& name : {key, key.substr(0, 10)}) {
+    const Outcome described = Call({"describe", "plan", name});
+    ASSERT_EQ(described.exit_code, 0) << described.err;
+    for (const std::string& text : {key, std::string("percentile@1"), std::string("small_test"), std::string("done"),
+                                    std::string("blocks.5.attn.pv"), std::string("MB")}) {
+      EXPECT_THAT(described.out, HasSubstr(text));
+    }
+    EXPECT_THAT(described.out, Not(HasSubstr("corrected bias"))) << "the store does not know";
+  }
+  const Outcome absent = Call({"describe", "plan", "0123456789"});
+  EXPECT_EQ(absent.exit_code, 2);
+  EXPECT_THAT(absent.err, HasSubstr("no stored trial has a key that begins with '0123456789'"));
+  const Outcome few = Call({"describe", "plan", key.substr(0, 5)});
+  EXPECT_EQ(few.exit_code, 2);
+  EXPECT_THAT(few.err, HasSubstr("first 6 or more hex digits"));
+}
+
+TEST_F(VerbsTest, DescribeTakesAPlanAfterPlanOnly) {
+  const Outcome nothing = Call({"describe", "plan"});
+  EXPECT_EQ(nothing.exit_code, 2);
+  EXPECT_THAT(nothing.err, HasSubstr("needs a plan file or the key"));
+  EXPECT_EQ(Call({"describe", "min_max", "x"}).exit_code, 2);
+  EXPECT_EQ(Call({"describe", "min_max", "--front"}).exit_code, 2);
+}
+
+TEST_F(VerbsTest, AForeignCheckpointFileIsNamedAndCanBePassedBy) {
+  const std::string foreign = folder_ + "/r.sqlite.calibration";
+  const std::string text = "a text of some length that somebody put here by mistake, no database at all";
+  WriteText(foreign, text);
+  const Outcome refused = Quantize(folder_ + "/p.safetensors");
+  EXPECT_EQ(refused.exit_code, 3);
+  EXPECT_THAT(refused.err, HasSubstr("r.sqlite.calibration"));
+  EXPECT_THAT(refused.err, HasSubstr("it only saves time: delete it"));
+  const std::string spec = WriteSmallSpec(folder_);
+  EXPECT_EQ(Call({"run", spec}).exit_code, 3);
+  EXPECT_EQ(Call({"run", spec, "--no-checkpoint"}).exit_code, 0);
+  EXPECT_EQ(Query(folder_ + "/r.sqlite", "SELECT count(*) FROM v_trial WHERE status = 'failed'")[0], "0");
+  EXPECT_EQ(ReadText(foreign), text);
+}
+
 TEST_F(VerbsTest, OutputFileThatCannotBeWrittenIsASentence) {
   const Outcome refused = Quantize("/proc/no/such/plan.safetensors");
   EXPECT_EQ(refused.exit_code, 3);
