@@ -98,6 +98,15 @@ void TerminalProgress::Begin(const std::string& label, int64_t total) {
 
 void TerminalProgress::Advance(int64_t steps) {
   state_.done = std::min(state_.total, state_.done + steps);
+  DrawIfDue();
+}
+
+void TerminalProgress::Detail(const std::string& detail) {
+  state_.detail = detail;
+  DrawIfDue();
+}
+
+void TerminalProgress::DrawIfDue() {
   const bool terminal = isatty(STDERR_FILENO) != 0;
   const auto interval = terminal ? std::chrono::milliseconds(100) : std::chrono::seconds(10);
   if (Clock::now() - drawn_ >= interval) {

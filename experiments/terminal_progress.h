@@ -33,12 +33,13 @@ class TerminalProgress final : public Progress {
 
   void Begin(const std::string& label, int64_t total) override;
   void Advance(int64_t steps) override;
-  void Detail(const std::string& detail) override { state_.detail = detail; }
+  void Detail(const std::string& detail) override;
   void End() override;
   bool stop_requested() const override { return StopRequested(); }
 
  private:
   using Clock = std::chrono::steady_clock;
+  void DrawIfDue();
   void Draw(bool last);
 
   ProgressState state_;

@@ -12,12 +12,13 @@
 #include <string>
 #include <utility>
 
+#include "core/quant/quant_params.h"
+
 namespace ptq::allocate {
 namespace {
 
 using method::BitAllocation;
 
-constexpr int kMinBits = 2, kMaxBits = 16;
 constexpr double kMaxParameters = 562949953421312.0;  // 2^49: parameters * 16 bits stays exact in a double
 constexpr double kMaxEnumerated = 50e6;
 // Kept by the dynamic program over all groups together.  At the bound it holds less than half a gigabyte: 4 bytes for
@@ -55,7 +56,7 @@ Status CheckGroup(const BitAllocation::Group& group, size_t candidates) {
 
 Status CheckProblem(const Problem& problem) {
   const std::vector<int>& bits = problem.candidate_bits;
-  if (bits.empty() || bits.front() < kMinBits || bits.back() > kMaxBits ||
+  if (bits.empty() || bits.front() < quant::kMinBits || bits.back() > quant::kMaxBits ||
       std::adjacent_find(bits.begin(), bits.end(), [](int a, int b) { return a >= b; }) != bits.end()) {
     std::string list;
     for (const int b : bits) {
@@ -63,7 +64,7 @@ Status CheckProblem(const Problem& problem) {
     }
     return InvalidArgument("the candidate bits are {" + list + "}; write distinct widths in 2..16 in ascending order");
   }
-  if (problem.target_bits < kMinBits || problem.target_bits > kMaxBits) {
+  if (problem.target_bits < quant::kMinBits || problem.target_bits > quant::kMaxBits) {
     return InvalidArgument("target_bits is " + std::to_string(problem.target_bits) + "; it must lie in 2..16");
   }
   if (!std::isfinite(problem.other_bytes) || problem.other_bytes < 0) {
@@ -122,7 +123,7 @@ struct Step {
   size_t candidate() const { return packed & ((1U << kCandidateBits) - 1); }
 };
 static_assert(kMaxPartials < (size_t{1} << (32 - Step::kCandidateBits)));
-static_assert(kMaxBits - kMinBits + 1 <= 1 << Step::kCandidateBits);
+static_assert(quant::kMaxBits - quant::kMinBits + 1 <= 1 << Step::kCandidateBits);
 
 // Multiple-choice knapsack: the front of g+1 groups is the merge of one shifted copy of the front of g groups per
 // candidate, without the dominated.  What a smaller partial assignment with no greater omega dominates stays dominated

@@ -83,6 +83,7 @@ class Calibration::StageOfImages final : public Stage {
       : calibration_(calibration), stage_(stage), inputs_(inputs), prefix_inputs_(prefix_inputs) {}
 
   const std::vector<vit::OpId>& ops() const override { return stage_.ops; }
+  int64_t image_count() const override { return calibration_.image_count(); }
 
   Status Run(vit::OpEngine& engine, std::vector<at::Tensor>* outputs, int64_t first_images) override {
     return RunOn(inputs_, engine, outputs, first_images);

@@ -49,6 +49,7 @@ class Stage {
 
   virtual ~Stage() = default;
   virtual const std::vector<vit::OpId>& ops() const = 0;  // in the order of execution
+  virtual int64_t image_count() const = 0;
   // Runs the images through the stage, batch by batch, `engine` multiplying; `outputs`, where given, gets what the
   // stage puts out (logits of the head), a tensor a batch.  Inputs: the float model's.  first_images: whole batches
   // until so many were run; the patch embedding always runs all. Errors: those of the images; Interrupted.

@@ -5,6 +5,28 @@
 namespace ptq::calib {
 namespace {
 
+// Batches gathered into one tensor, whose memory is taken once.
+class Gathered {
+ public:
+  explicit Gathered(int64_t images) : images_(images) {}
+
+  void Add(const at::Tensor& batch) {
+    if (!all_.defined()) {
+      std::vector<int64_t> shape = batch.sizes().vec();
+      shape[0] = images_;
+      all_ = at::empty(shape, batch.options());
+    }
+    all_.narrow(0, filled_, batch.size(0)).copy_(batch);
+    filled_ += batch.size(0);
+  }
+  at::Tensor tensor() const { return all_.defined() ? all_.narrow(0, 0, filled_) : all_; }
+
+ private:
+  const int64_t images_;
+  int64_t filled_ = 0;
+  at::Tensor all_;
+};
+
 // Lets another engine multiply and keeps what one op sees.
 class CapturingEngine final : public vit::OpEngine {
  public:
@@ -14,7 +36,8 @@ class CapturingEngine final : public vit::OpEngine {
     bool output = false;   // as the engine gives it
   };
 
-  CapturingEngine(vit::OpEngine& base, const vit::OpId& op, Wanted wanted) : base_(base), op_(op), wanted_(wanted) {}
+  CapturingEngine(vit::OpEngine& base, const vit::OpId& op, Wanted wanted, int64_t images)
+      : left(images), right(images), products(images), base_(base), op_(op), wanted_(wanted) {}
 
   at::Tensor Linear(const vit::OpId& op, const at::Tensor& input, const at::Tensor& weight,
                     const at::Tensor& bias) override {
@@ -22,13 +45,13 @@ class CapturingEngine final : public vit::OpEngine {
     if (op == op_) {
       const at::Tensor rows = input.dim() == 2 ? input.unsqueeze(1) : input;  // the heads see one token
       if (wanted_.operands) {
-        left.push_back(rows.clone(at::MemoryFormat::Contiguous));
+        left.Add(rows);
       }
       if (wanted_.product) {
-        products.push_back(at::matmul(rows, weight.t()));
+        products.Add(at::matmul(rows, weight.t()));
       }
       if (wanted_.output) {
-        products.push_back(output);
+        products.Add(output);
       }
     }
     return output;
@@ -38,30 +61,23 @@ class CapturingEngine final : public vit::OpEngine {
     at::Tensor output = base_.MatMul(op, left_operand, right_operand);
     if (op == op_) {
       if (wanted_.operands) {
-        left.push_back(left_operand.clone(at::MemoryFormat::Contiguous));
-        right.push_back(right_operand.transpose(-2, -1).clone(at::MemoryFormat::Contiguous));
+        left.Add(left_operand);
+        right.Add(right_operand.transpose(-2, -1));
       }
       if (wanted_.product || wanted_.output) {
-        products.push_back(output);
+        products.Add(output);
       }
     }
     return output;
   }
 
-  std::vector<at::Tensor> left, right, products;
+  Gathered left, right, products;
 
  private:
   vit::OpEngine& base_;
   const vit::OpId op_;
   const Wanted wanted_;
 };
-
-// The batches as one tensor; frees them.
-at::Tensor Join(std::vector<at::Tensor>& batches) {
-  const at::Tensor joined = batches.size() == 1 ? batches[0].contiguous() : at::cat(batches);
-  batches.clear();
-  return joined;
-}
 
 Status CheckFinite(const at::Tensor& x, const vit::OperandId& operand) {
   if (!at::isfinite(x).all().item<bool>()) {
@@ -75,17 +91,17 @@ Status CheckFinite(const at::Tensor& x, const vit::OperandId& operand) {
 Result<CapturedOp> CaptureOp(Stage& stage, const vit::OpId& op, const vit::VitModel& model, vit::OpEngine* prefix) {
   const at::NoGradGuard no_grad;
   vit::OpEngine float_engine;
-  CapturingEngine engine(float_engine, op, {prefix == nullptr, true, false});
+  CapturingEngine engine(float_engine, op, {prefix == nullptr, true, false}, stage.image_count());
   PTQ_RETURN_IF_ERROR(stage.Run(engine));
-  CapturedOp captured{op, {}, {}, Join(engine.products)};
+  CapturedOp captured{op, {}, {}, engine.products.tensor()};
   if (prefix == nullptr) {
-    captured.left = Join(engine.left);
-    captured.right = op.has_weight() ? at::Tensor() : Join(engine.right);
+    captured.left = engine.left.tensor();
+    captured.right = op.has_weight() ? at::Tensor() : engine.right.tensor();
   } else {
-    CapturingEngine behind(*prefix, op, {true, false, false});
+    CapturingEngine behind(*prefix, op, {true, false, false}, stage.image_count());
     PTQ_RETURN_IF_ERROR(stage.RunBehindPrefix(behind));
-    captured.left = Join(behind.left);
-    captured.right = op.has_weight() ? at::Tensor() : Join(behind.right);
+    captured.left = behind.left.tensor();
+    captured.right = op.has_weight() ? at::Tensor() : behind.right.tensor();
   }
   if (op.has_weight()) {
     const at::Tensor weight = model.parameter(op.weight_name());
@@ -102,9 +118,9 @@ Result<CapturedOp> CaptureOp(Stage& stage, const vit::OpId& op, const vit::VitMo
 Result<at::Tensor> CaptureOutput(Stage& stage, const vit::OpId& op, vit::OpEngine& engine, int64_t first_images,
                                  std::vector<at::Tensor>* outputs) {
   const at::NoGradGuard no_grad;
-  CapturingEngine capturing(engine, op, {false, false, true});
+  CapturingEngine capturing(engine, op, {false, false, true}, stage.image_count());
   PTQ_RETURN_IF_ERROR(stage.Run(capturing, outputs, first_images));
-  return Join(capturing.products);
+  return capturing.products.tensor();
 }
 
 }  // namespace ptq::calib

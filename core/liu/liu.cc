@@ -2,7 +2,7 @@
 
 #include <ATen/ATen.h>
 
-#include <cmath>
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -63,8 +63,7 @@ class Run {
       : inputs_(inputs),
         config_(inputs.model.config()),
         settings_(ReadSettings(inputs.parameters)),
-        searcher_(settings_, config_, inputs.scheme.weight_granularity, inputs.checkpoint, inputs.progress,
-                  inputs.model),
+        searcher_(settings_, inputs),
         prefix_(inputs.model),
         groups_(Groups(config_, inputs.scheme, settings_)) {}
 
@@ -165,7 +164,8 @@ class Run {
     const std::string key = "bias " + searcher_.Key(op, bits, behind_);
     PTQ_ASSIGN_OR_RETURN(const std::optional<std::string> kept, inputs_.checkpoint.Find(key));
     if (kept) {
-      return nlohmann::json::parse(*kept).get<std::vector<float>>();
+      PTQ_ASSIGN_OR_RETURN(const nlohmann::json values, ReadKept(*kept));
+      return values.get<std::vector<float>>();
     }
     PTQ_ASSIGN_OR_RETURN(const calib::CapturedOp* captured, capture.Get());
     std::vector<float> bias = CorrectedBias(*captured, found, inputs_.model.parameter(op.bias_name()));
@@ -194,8 +194,12 @@ class Run {
                                     std::vector<double>(problem_.candidate_bits.size(), 0.0)});
     }
     indifferent.other_bytes = problem_.other_bytes;
-    const Result<method::BitAllocation> smallest = allocate::Allocate(indifferent, allocate::Rule::kPareto);
-    return smallest.ok() ? OkStatus() : Status(smallest.error());
+    const Result<method::BitAllocation> possible = allocate::Allocate(indifferent, settings_.rule);
+    if (!possible.ok()) {
+      return Error{possible.error().code, possible.error().message + " (size_tolerance, candidate_bits)",
+                   possible.error().where};
+    }
+    return OkStatus();
   }
 
   // Fills problem_.groups: every group alone, quantized at every candidate width, on float inputs.
@@ -227,15 +231,10 @@ class Run {
     measured.name = group.name;
     measured.kind = Name(group.kind);
     measured.parameters = group.parameters;
-    const std::string key = "omega " + group.name +
-                            " map=" + std::to_string(static_cast<int>(settings_.sensitivity_map)) +
-                            " matrix=" + std::to_string(static_cast<int>(settings_.ranking_options.matrix)) +
-                            (settings_.relative_sensitivity ? " relative" : "") +
-                            " after_residual=" + std::to_string(static_cast<int>(settings_.feature_after_residual)) +
-                            " images=" + std::to_string(settings_.sensitivity_images) + " of " + Digest(keys);
+    const std::string key = "omega " + group.name + SensitivityText(inputs_.parameters) + " of " + Digest(keys);
     PTQ_ASSIGN_OR_RETURN(const std::optional<std::string> kept, inputs_.checkpoint.Find(key));
     if (kept) {
-      const nlohmann::json root = nlohmann::json::parse(*kept);
+      PTQ_ASSIGN_OR_RETURN(const nlohmann::json root, ReadKept(*kept));
       measured.nuclear_norm = root.at("nuclear_norm").get<double>();
       measured.omega = root.at("omega").get<std::vector<double>>();
       return OkStatus();
@@ -243,7 +242,7 @@ class Run {
     inputs_.progress.Detail(group.name + " sensitivity");
     vit::OpEngine float_engine;
     PTQ_ASSIGN_OR_RETURN(const at::Tensor y, GroupOutput(stage, group, config_, settings_, float_engine));
-    measured.nuclear_norm = NuclearNorm(y);
+    PTQ_ASSIGN_OR_RETURN(measured.nuclear_norm, NuclearNorm(y, group.name));
     for (size_t c = 0; c < problem_.candidate_bits.size(); ++c) {
       method::FakeQuantEngine engine(inputs_.model);
       for (const auto& [operand, candidates] : operands) {

@@ -34,12 +34,33 @@ Result<quant::QuantParams> FromJsonObject(const json& object) {
   return params;
 }
 
+Error CorruptPart(const std::string& fault) {
+  return Corrupt("a kept part of the calibration cannot be read (" + fault +
+                 "); delete the .calibration file beside the database, which loses time only");
+}
+
+std::string ToJson(const FoundOp& found) {
+  return json{{"left", ToJsonObject(found.left)}, {"right", ToJsonObject(found.right)}}.dump();
+}
+
+Result<FoundOp> FoundOpFromJson(const std::string& text) {
+  PTQ_ASSIGN_OR_RETURN(const json root, ReadKept(text));
+  try {
+    FoundOp found;
+    PTQ_ASSIGN_OR_RETURN(found.left, FromJsonObject(root.at("left")));
+    PTQ_ASSIGN_OR_RETURN(found.right, FromJsonObject(root.at("right")));
+    return found;
+  } catch (const json::exception& fault) {
+    return CorruptPart(fault.what());
+  }
+}
+
 // A calibration that shows an op nothing but one value cannot choose an interval for it.
 Status CheckVaries(const at::Tensor& x, const vit::OperandId& operand) {
   const float first = x.data_ptr<float>()[0];
   if (x.numel() > 1 && at::eq(x, first).all().item<bool>()) {
     return InvalidArgument("every value is " + method::ToString(method::ParameterValue(static_cast<double>(first))) +
-                               " over all calibration images; calibrate with pictures that differ",
+                               " over all calibration images: the pictures are blank, or the layer before it is dead",
                            operand.name());
   }
   return OkStatus();
@@ -64,6 +85,18 @@ quant::QuantParams JoinParts(const std::vector<quant::QuantParams>& parts, int64
   return joined;
 }
 
+// The interval that covers all of x, per tensor or per row.
+Result<quant::QuantParams> InitialParams(const at::Tensor& x, quant::Grid grid, int num_bits,
+                                         quant::Granularity granularity, InitialInterval rule) {
+  PTQ_ASSIGN_OR_RETURN(const quant::Range range, quant::RangeOf(x, granularity));
+  PTQ_ASSIGN_OR_RETURN(quant::QuantParams params, quant::WeightParams(grid, num_bits, granularity, range));
+  const double max_code = std::exp2(num_bits - 1) - 1;
+  if (grid == quant::Grid::kAffine || rule == InitialInterval::kMaxCode) {
+    return params;
+  }
+  return search::Scaled(params, max_code / (rule == InitialInterval::kHalfLevels ? max_code + 1 : max_code + 0.5));
+}
+
 search::OpSample SampleOf(const calib::CapturedOp& captured) {
   search::OpSample sample;
   const at::Tensor& left = captured.left;
@@ -81,47 +114,16 @@ search::OpSample SampleOf(const calib::CapturedOp& captured) {
 
 }  // namespace
 
-std::string ToJson(const FoundOp& found) {
-  return json{{"left", ToJsonObject(found.left)},
-              {"right", ToJsonObject(found.right)},
-              {"objective", found.objective},
-              {"rounds", found.rounds}}
-      .dump();
-}
-
-Result<FoundOp> FoundOpFromJson(const std::string& text) {
-  try {
-    const json root = json::parse(text);
-    FoundOp found;
-    PTQ_ASSIGN_OR_RETURN(found.left, FromJsonObject(root.at("left")));
-    PTQ_ASSIGN_OR_RETURN(found.right, FromJsonObject(root.at("right")));
-    found.objective = root.at("objective").get<double>();
-    found.rounds = root.at("rounds").get<int64_t>();
-    return found;
-  } catch (const json::exception& fault) {
-    return Corrupt(std::string("a kept interval search cannot be read: ") + fault.what());
+Result<json> ReadKept(const std::string& value) {
+  json parsed = json::parse(value, nullptr, false);
+  if (parsed.is_discarded()) {
+    return CorruptPart("not JSON");
   }
+  return parsed;
 }
 
-Result<quant::QuantParams> InitialParams(const at::Tensor& x, quant::Grid grid, int num_bits,
-                                         quant::Granularity granularity, InitialInterval rule) {
-  PTQ_ASSIGN_OR_RETURN(const quant::Range range, quant::RangeOf(x, granularity));
-  PTQ_ASSIGN_OR_RETURN(quant::QuantParams params, quant::WeightParams(grid, num_bits, granularity, range));
-  const double max_code = std::exp2(num_bits - 1) - 1;
-  if (grid == quant::Grid::kAffine || rule == InitialInterval::kMaxCode) {
-    return params;
-  }
-  return search::Scaled(params, max_code / (rule == InitialInterval::kHalfLevels ? max_code + 1 : max_code + 0.5));
-}
-
-OpSearcher::OpSearcher(const Settings& settings, const vit::VitConfig& config, quant::Granularity weight_granularity,
-                       Checkpoint& checkpoint, Progress& progress, const vit::VitModel& model)
-    : settings_(settings),
-      config_(config),
-      weight_granularity_(weight_granularity),
-      checkpoint_(checkpoint),
-      progress_(progress),
-      model_(model) {}
+OpSearcher::OpSearcher(const Settings& settings, const method::QuantizeInputs& inputs)
+    : settings_(settings), inputs_(inputs) {}
 
 bool OpSearcher::Ranks(const vit::OpId& op) const {
   return settings_.ranking &&
@@ -129,26 +131,28 @@ bool OpSearcher::Ranks(const vit::OpId& op) const {
 }
 
 std::string OpSearcher::Key(const vit::OpId& op, OpBits bits, const std::string& prefix) const {
-  return "search " + op.name() + " W" + std::to_string(bits.weight) + "A" + std::to_string(bits.activation) + " " +
-         quant::Name(weight_granularity_) + " " + SearchText(settings_, Ranks(op)) + " behind=" + prefix;
+  const std::string width = op.has_weight() ? "W" + std::to_string(bits.weight) : "";
+  return "search " + op.name() + " " + width + "A" + std::to_string(bits.activation) +
+         (op.has_weight() ? std::string(" ") + quant::Name(inputs_.scheme.weight_granularity) : "") +
+         SearchText(inputs_.parameters, op, Ranks(op)) + " behind=" + prefix;
 }
 
 Result<FoundOp> OpSearcher::Find(const vit::OpId& op, OpBits bits, const std::string& prefix,
                                  const std::function<Result<const calib::CapturedOp*>()>& capture) {
   const std::string key = Key(op, bits, prefix);
+  inputs_.progress.Detail(op.name() + " W" + std::to_string(bits.weight) + "A" + std::to_string(bits.activation));
   const auto known = known_.find(key);
   if (known != known_.end()) {
     return known->second;
   }
-  PTQ_ASSIGN_OR_RETURN(const std::optional<std::string> kept, checkpoint_.Find(key));
+  PTQ_ASSIGN_OR_RETURN(const std::optional<std::string> kept, inputs_.checkpoint.Find(key));
   if (kept) {
     PTQ_ASSIGN_OR_RETURN(known_[key], FoundOpFromJson(*kept));
     return known_[key];
   }
-  progress_.Detail(op.name() + " W" + std::to_string(bits.weight) + "A" + std::to_string(bits.activation));
   PTQ_ASSIGN_OR_RETURN(const calib::CapturedOp* captured, capture());
   PTQ_ASSIGN_OR_RETURN(const FoundOp found, Search(*captured, bits));
-  PTQ_RETURN_IF_ERROR(checkpoint_.Keep(key, ToJson(found)));
+  PTQ_RETURN_IF_ERROR(inputs_.checkpoint.Keep(key, ToJson(found)));
   known_[key] = found;
   return found;
 }
@@ -168,10 +172,10 @@ Result<FoundOp> OpSearcher::Search(const calib::CapturedOp& captured, OpBits bit
   options.right_parts = op.kind == vit::OpKind::kQkv && settings_.separate_qkv ? 3 : 1;
   if (Ranks(op)) {
     options.ranking = settings_.ranking_options;
-    options.ranking->score_factor = 1.0 / std::sqrt(static_cast<double>(config_.head_width()));
-    options.ranking->projection_heads = op.kind == vit::OpKind::kQkv ? config_.heads : 0;
+    options.ranking->score_factor = 1.0 / std::sqrt(static_cast<double>(inputs_.model.config().head_width()));
+    options.ranking->projection_heads = op.kind == vit::OpKind::kQkv ? inputs_.model.config().heads : 0;
   }
-  const at::Tensor bias = op.has_weight() ? model_.parameter(op.bias_name()).contiguous() : at::Tensor();
+  const at::Tensor bias = op.has_weight() ? inputs_.model.parameter(op.bias_name()).contiguous() : at::Tensor();
   sample.bias = op.has_weight() ? bias.data_ptr<float>() : nullptr;
 
   search::OpIntervals initial;
@@ -184,15 +188,15 @@ Result<FoundOp> OpSearcher::Search(const calib::CapturedOp& captured, OpBits bit
     PTQ_ASSIGN_OR_RETURN(
         quant::QuantParams params,
         InitialParams(values, op.has_weight() ? settings_.weight_grid : settings_.act_grid, bits.Of(right),
-                      op.has_weight() ? weight_granularity_ : quant::Granularity::kPerTensor,
+                      op.has_weight() ? inputs_.scheme.weight_granularity : quant::Granularity::kPerTensor,
                       settings_.initial_interval));
     initial.right.push_back(std::move(params));
   }
-  search::OpObjective objective(sample, options, at::get_num_threads(), [this] { return progress_.stop_requested(); });
+  search::OpObjective objective(sample, options, at::get_num_threads(),
+                                [this] { return inputs_.progress.stop_requested(); });
   PTQ_ASSIGN_OR_RETURN(const search::SearchOutcome outcome,
                        search::AlternatingSearch(objective, initial, settings_.search));
-  return FoundOp{outcome.intervals.left, JoinParts(outcome.intervals.right, rows_of_part), outcome.objective,
-                 static_cast<int64_t>(outcome.after_round.size())};
+  return FoundOp{outcome.intervals.left, JoinParts(outcome.intervals.right, rows_of_part)};
 }
 
 }  // namespace ptq::liu

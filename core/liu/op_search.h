@@ -2,15 +2,13 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
-#include <vector>
 
-#include "core/base/checkpoint.h"
-#include "core/base/progress.h"
 #include "core/calib/op_capture.h"
 #include "core/liu/settings.h"
-#include "core/method/scheme.h"
-#include "core/vit/config.h"
+#include "core/method/method.h"
 
 namespace ptq::liu {
 
@@ -23,19 +21,16 @@ struct OpBits {
 // What a search found: QuantParams of both operands, ready for a plan.
 struct FoundOp {
   quant::QuantParams left, right;
-  double objective = 0;
-  int64_t rounds = 0;
 };
 
-std::string ToJson(const FoundOp& found);
-Result<FoundOp> FoundOpFromJson(const std::string& json);
+// A kept value as JSON.  Corrupt where it is none: the file beside the database was changed by someone else.
+Result<nlohmann::json> ReadKept(const std::string& value);
 
 // Searches ops, and remembers what it found: in memory, and in the checkpoint across runs.
 class OpSearcher {
  public:
   // All references outlive the searcher.
-  OpSearcher(const Settings& settings, const vit::VitConfig& config, quant::Granularity weight_granularity,
-             Checkpoint& checkpoint, Progress& progress, const vit::VitModel& model);
+  OpSearcher(const Settings& settings, const method::QuantizeInputs& inputs);
 
   // Whether the op's objective has the ranking term.
   bool Ranks(const vit::OpId& op) const;
@@ -53,16 +48,8 @@ class OpSearcher {
   Result<FoundOp> Search(const calib::CapturedOp& captured, OpBits bits) const;
 
   const Settings& settings_;
-  const vit::VitConfig& config_;
-  const quant::Granularity weight_granularity_;
-  Checkpoint& checkpoint_;
-  Progress& progress_;
-  const vit::VitModel& model_;
+  const method::QuantizeInputs& inputs_;
   std::map<std::string, FoundOp> known_;
 };
-
-// The initial interval of an operand: `x` per tensor, or per row of a weight.  Errors: those of quant::ParamsFromRange.
-Result<quant::QuantParams> InitialParams(const at::Tensor& x, quant::Grid grid, int num_bits,
-                                         quant::Granularity granularity, InitialInterval rule);
 
 }  // namespace ptq::liu

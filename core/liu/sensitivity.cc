@@ -80,8 +80,11 @@ Result<at::Tensor> GroupOutput(calib::Stage& stage, const Group& group, const vi
   return softmax ? at::softmax(y, -1) : y;
 }
 
-double NuclearNorm(const at::Tensor& y) {
+Result<double> NuclearNorm(const at::Tensor& y, const std::string& where) {
   const at::NoGradGuard no_grad;
+  if (!at::isfinite(y).all().item<bool>()) {
+    return InvalidArgument("the output contains a NaN or an infinity", where);
+  }
   const at::Tensor matrices = y.reshape({-1, y.size(-2), y.size(-1)}).contiguous();
   std::vector<double> norms(matrices.size(0));
   const int threads = at::get_num_threads();
@@ -89,10 +92,18 @@ double NuclearNorm(const at::Tensor& y) {
   ParallelFor(threads, matrices.size(0), [&](int64_t i) {
     const at::NoGradGuard in_this_thread;
     at::set_num_threads(1);
-    norms[i] = at::linalg_svdvals(matrices[i].to(at::kDouble)).sum().item<double>();
+    try {
+      norms[i] = at::linalg_svdvals(matrices[i].to(at::kDouble)).sum().item<double>();
+    } catch (const std::exception&) {
+      norms[i] = std::nan("");
+    }
   });
   at::set_num_threads(threads);
-  return std::accumulate(norms.begin(), norms.end(), 0.0) / static_cast<double>(norms.size());
+  const double sum = std::accumulate(norms.begin(), norms.end(), 0.0);
+  if (!std::isfinite(sum)) {
+    return Internal("the singular values could not be computed", where);
+  }
+  return sum / static_cast<double>(norms.size());
 }
 
 double SquaredNorm(const at::Tensor& y) {

@@ -41,7 +41,8 @@ Result<at::Tensor> GroupOutput(calib::Stage& stage, const Group& group, const vi
                                const Settings& settings, vit::OpEngine& engine);
 
 // Mean over the leading dimensions of the sum of singular values, by SVD.  The same for every number of threads.
-double NuclearNorm(const at::Tensor& y);
+// InvalidArgument with `where` for a NaN or an infinity; Internal where LAPACK finds no values.
+Result<double> NuclearNorm(const at::Tensor& y, const std::string& where);
 
 // Mean over the leading dimensions of the squared Frobenius norm.
 double SquaredNorm(const at::Tensor& y);

@@ -32,7 +32,13 @@ ParameterSpec Mixed(ParameterSpec spec) {
   return spec;
 }
 
-std::string Text(double value) { return method::ToString(ParameterValue(value)); }
+std::string TextOf(const method::Parameters& parameters, const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) {
+    text += " " + name + "=" + method::ToString(parameters.values().at(name));
+  }
+  return text;
+}
 
 quant::Grid GridOf(const std::string& name) { return quant::ParseGrid(name).value(); }
 
@@ -60,7 +66,7 @@ std::vector<ParameterSpec> ParameterSpecs() {
       Choice("similarity", "Pearson correlation over an image's output map, over each token, or over all images pooled",
              {"image", "token", "pooled"}),
       Choice("similarity_output", "the output that the similarity sees: before or after bias correction",
-             {"uncorrected", "corrected"}),
+             {"uncorrected", "corrected"}, UsedWhen{"bias_correction", true}),
       Number("gamma", 0.1, 0, 1e6, "weight of the ranking loss (Eq. 12)", ranking),
       Number("theta", 0.2, 0, 1e6, "margin of the ranking loss, in units of the ranked matrix (Eq. 13)", ranking),
       Choice("ranking_matrix", "A of the ranking loss: Q K^T, Q K^T / sqrt(D), or its softmax",
@@ -185,22 +191,24 @@ Settings ReadSettings(const method::Parameters& p) {
   return s;
 }
 
-std::string SearchText(const Settings& s, bool ranks) {
-  const auto number = [](auto value) { return std::to_string(static_cast<int64_t>(value)); };
-  std::string text = "similarity=" + number(s.similarity) + " corrected=" + number(s.corrected) +
-                     " alpha=" + Text(s.search.alpha) + " beta=" + Text(s.search.beta) +
-                     " candidates=" + number(s.search.steps) + " max_rounds=" + number(s.search.max_rounds) +
-                     " tolerance=" + Text(s.search.tolerance) + " anchor=" + number(s.search.anchor) +
-                     " tie_break=" + number(s.search.tie_break) + " initial_interval=" + number(s.initial_interval) +
-                     " separate_qkv=" + number(s.separate_qkv) + " act_grid=" + quant::Name(s.act_grid) +
-                     " weight_grid=" + quant::Name(s.weight_grid);
-  if (ranks) {
-    const search::RankingOptions& r = s.ranking_options;
-    text += " gamma=" + Text(r.gamma) + " theta=" + Text(r.theta) + " matrix=" + number(r.matrix) +
-            " sum_pairs=" + number(r.sum_pairs) + " sum_images=" + number(r.sum_images) +
-            " join_heads=" + number(r.join_heads);
+std::string SearchText(const method::Parameters& parameters, const vit::OpId& op, bool ranks) {
+  std::vector<std::string> names = {"similarity", "alpha",  "beta",      "candidates",       "max_rounds",
+                                    "tolerance",  "anchor", "tie_break", "initial_interval", "act_grid"};
+  if (op.has_weight()) {
+    names.insert(names.end(), {"weight_grid", "similarity_output"});
   }
-  return text;
+  if (op.kind == vit::OpKind::kQkv) {
+    names.push_back("qkv_intervals");
+  }
+  if (ranks) {
+    names.insert(names.end(), {"gamma", "theta", "ranking_matrix", "ranking_pairs", "ranking_images", "ranking_heads"});
+  }
+  return TextOf(parameters, names);
+}
+
+std::string SensitivityText(const method::Parameters& parameters) {
+  return TextOf(parameters, {"sensitivity_map", "ranking_matrix", "sensitivity_feature", "sensitivity_units",
+                             "sensitivity_images"});
 }
 
 }  // namespace ptq::liu

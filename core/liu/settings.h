@@ -1,6 +1,6 @@
 // settings.h: the switches of Liu et al. 2021, as parameters of the method and as typed values.
 //
-// The paper leaves much open; each open point is a parameter whose default is named in docs/liu.md with its reason.
+// The paper leaves much open; each open point is a parameter, and docs/liu.md lists them.
 #pragma once
 
 #include <string>
@@ -10,6 +10,7 @@
 #include "core/method/parameters.h"
 #include "core/search/interval_search.h"
 #include "core/search/op_objective.h"
+#include "core/vit/op.h"
 
 namespace ptq::liu {
 
@@ -50,8 +51,11 @@ Settings ReadSettings(const method::Parameters& parameters);
 // Ascending distinct bits of "4,5,8".  InvalidArgument for anything else, or bits outside 2..16.
 Result<std::vector<int>> ParseBitsList(const std::string& text);
 
-// The settings that an op's search depends on, as text: part of a checkpoint's key.  ranks: whether the op's objective
-// has the ranking term.
-std::string SearchText(const Settings& settings, bool ranks);
+// The parameters that an op's search depends on, "name=value" joined by blanks: part of a checkpoint's key.  ranks:
+// whether the op's objective has the ranking term.
+std::string SearchText(const method::Parameters& parameters, const vit::OpId& op, bool ranks);
+
+// The same for Omega, beyond the searches that it stands on.
+std::string SensitivityText(const method::Parameters& parameters);
 
 }  // namespace ptq::liu

@@ -23,12 +23,6 @@ void FakeQuantEngine::Set(const vit::OperandId& operand, const quant::QuantParam
 
 void FakeQuantEngine::SetBias(const vit::OpId& op, const at::Tensor& bias) { biases_[op] = bias; }
 
-void FakeQuantEngine::Clear() {
-  activations_.clear();
-  weights_.clear();
-  biases_.clear();
-}
-
 at::Tensor FakeQuantEngine::Linear(const vit::OpId& op, const at::Tensor& input, const at::Tensor& weight,
                                    const at::Tensor& bias) {
   const auto quantized = weights_.find(op);

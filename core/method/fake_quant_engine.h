@@ -13,7 +13,7 @@
 
 namespace ptq::method {
 
-// Linear and MatMul may be called from several threads at once; Set and Clear may not run beside them.
+// Linear and MatMul may be called from several threads at once; Set and SetBias may not run beside them.
 class FakeQuantEngine final : public vit::OpEngine {
  public:
   // Nothing is quantized yet.  The model outlives the engine.
@@ -24,8 +24,6 @@ class FakeQuantEngine final : public vit::OpEngine {
   void Set(const vit::OperandId& operand, const quant::QuantParams& params);
   // Adds `bias` (O) instead of the model's own bias.
   void SetBias(const vit::OpId& op, const at::Tensor& bias);
-  // Back to nothing quantized.
-  void Clear();
 
   at::Tensor Linear(const vit::OpId& op, const at::Tensor& input, const at::Tensor& weight,
                     const at::Tensor& bias) override;

@@ -1,9 +1,12 @@
 #include "core/search/interval_search.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace ptq::search {
 namespace {
+
+constexpr float kSmallestScale = 1e-30F;  // as quant::ParamsFromRange: quotients by it do not overflow
 
 std::vector<double> Factors(const SearchOptions& options) {
   std::vector<double> factors;
@@ -51,7 +54,7 @@ Result<std::vector<quant::QuantParams>> SearchRights(IntervalObjective& objectiv
 quant::QuantParams Scaled(const quant::QuantParams& params, double factor) {
   quant::QuantParams scaled = params;
   for (float& scale : scaled.scale) {
-    scale = static_cast<float>(static_cast<double>(scale) * factor);
+    scale = std::max(static_cast<float>(static_cast<double>(scale) * factor), kSmallestScale);
   }
   return scaled;
 }
@@ -62,6 +65,7 @@ Result<SearchOutcome> AlternatingSearch(IntervalObjective& objective, const OpIn
   const std::vector<double> factors = Factors(options);
   const bool drifts = options.anchor == Anchor::kCurrent;
   SearchOutcome outcome{initial, 0, {}};
+  OpIntervals best_intervals = initial;
   for (int64_t round = 0; round < options.max_rounds; ++round) {
     const OpIntervals before = outcome.intervals;
     OpIntervals& now = outcome.intervals;
@@ -78,8 +82,12 @@ Result<SearchOutcome> AlternatingSearch(IntervalObjective& objective, const OpIn
     const size_t best = Best(scores, factors, options.tie_break);
     now.left = lefts[best];
     const bool first = outcome.after_round.empty();
-    const double gain = first ? options.tolerance : scores[best] - outcome.after_round.back();
+    const double gain = first ? options.tolerance : scores[best] - outcome.objective;
     outcome.after_round.push_back(scores[best]);
+    if (first || gain >= 0) {  // a moving anchor may lose the interval that it had
+      outcome.objective = scores[best];
+      best_intervals = now;
+    }
     if (now == before || gain < options.tolerance) {
       break;
     }
@@ -87,7 +95,7 @@ Result<SearchOutcome> AlternatingSearch(IntervalObjective& objective, const OpIn
       break;  // the next round would repeat this one's right search
     }
   }
-  outcome.objective = outcome.after_round.back();
+  outcome.intervals = best_intervals;
   return outcome;
 }
 

@@ -21,58 +21,6 @@ CodeBounds BoundsOf(const quant::QuantParams& params) {
 
 ErrorSums Sum(const ErrorSums& a, const ErrorSums& b) { return {a.e + b.e, a.ee + b.ee, a.et + b.et}; }
 
-// (heads, rows, columns) -> (rows, heads * columns).
-void JoinHeads(const float* values, int64_t heads, int64_t rows, int64_t columns, std::vector<float>& joined) {
-  joined.resize(heads * rows * columns);
-  for (int64_t h = 0; h < heads; ++h) {
-    for (int64_t r = 0; r < rows; ++r) {
-      std::copy_n(values + (h * rows + r) * columns, columns, joined.data() + (r * heads + h) * columns);
-    }
-  }
-}
-
-// What is ranked, from scores, in place.
-void ToRankedMatrix(const RankingOptions& options, int64_t rows, int64_t columns, float* scores) {
-  if (options.matrix == RankedMatrix::kScores) {
-    return;
-  }
-  const auto factor = static_cast<float>(options.score_factor);
-  for (int64_t r = 0; r < rows; ++r) {
-    float* row = scores + r * columns;
-    std::transform(row, row + columns, row, [&](float x) { return x * factor; });
-    if (options.matrix == RankedMatrix::kSoftmax) {
-      const float top = *std::max_element(row, row + columns);
-      std::transform(row, row + columns, row, [&](float x) { return std::exp(x - top); });
-      const double sum = std::accumulate(row, row + columns, 0.0);
-      std::transform(row, row + columns, row, [&](float x) { return static_cast<float>(x / sum); });
-    }
-  }
-}
-
-// scores (heads, rows, rows) of q and k, each (rows, heads * depth) with rows `stride` apart.
-void Scores(const float* q, int64_t q_stride, const float* k, int64_t k_stride, int64_t heads, int64_t rows,
-            int64_t depth, float* scores) {
-  std::vector<float> transposed(depth * rows);
-  for (int64_t h = 0; h < heads; ++h) {
-    for (int64_t r = 0; r < rows; ++r) {
-      for (int64_t d = 0; d < depth; ++d) {
-        transposed[d * rows + r] = k[r * k_stride + h * depth + d];
-      }
-    }
-    for (int64_t r = 0; r < rows; ++r) {
-      float* out = scores + (h * rows + r) * rows;
-      std::fill_n(out, rows, 0.0F);
-      for (int64_t d = 0; d < depth; ++d) {
-        const float x = q[r * q_stride + h * depth + d];
-        const float* y = transposed.data() + d * rows;
-        for (int64_t c = 0; c < rows; ++c) {
-          out[c] += x * y[c];
-        }
-      }
-    }
-  }
-}
-
 // o_hat less the mean of o_hat - o in each column.
 void RemoveColumnMeans(const std::vector<float>& o, int64_t columns, std::vector<float>* o_hat) {
   const auto rows = static_cast<int64_t>(o.size()) / columns;
@@ -144,16 +92,8 @@ struct OpObjective::Workspace {
   std::vector<int32_t> codes;
   std::vector<Scored> scored;
   std::vector<std::vector<float>> o_hat;  // per part, of one image
-  std::vector<float> scores, joined;
+  OpRanking::Scratch ranking;
   std::vector<ErrorSums> rows;
-};
-
-struct OpObjective::Ranked {
-  // Per image: one target per head, or one for all where heads are joined.
-  std::vector<std::vector<RankingTarget>> targets;
-  int64_t heads = 0, rows = 0, columns = 0, parts = 1;
-  // Of a projection: the float q and k with bias, (rows, 2 * width) per image.
-  std::vector<std::vector<float>> qk;
 };
 
 OpObjective::OpObjective(const OpSample& sample, const ObjectiveOptions& options, int threads,
@@ -198,43 +138,8 @@ OpObjective::OpObjective(const OpSample& sample, const ObjectiveOptions& options
     }
   }
   if (options.ranking) {
-    PrepareRanking();
-  }
-}
-
-void OpObjective::PrepareRanking() {
-  const OpSample& s = sample_;
-  const RankingOptions& ranking = *options_.ranking;
-  const bool projection = ranking.projection_heads > 0;
-  PTQ_CHECK(projection ? options_.right_parts == 3 && s.bias != nullptr : !s.shared_right);
-  ranked_ = std::make_unique<Ranked>();
-  ranked_->heads = projection ? ranking.projection_heads : s.heads;
-  ranked_->rows = s.rows;
-  ranked_->columns = projection ? s.rows : s.columns;
-  ranked_->parts = projection ? 2 : 1;
-  std::vector<float> scores(ranked_->heads * ranked_->rows * ranked_->columns), joined;
-  for (int64_t image = 0; image < s.images; ++image) {
-    const float* values = s.target + image * s.heads * s.rows * s.columns;
-    if (projection) {
-      std::vector<float>& qk = ranked_->qk.emplace_back(s.rows * 2 * width());
-      for (int64_t r = 0; r < s.rows; ++r) {
-        for (int64_t c = 0; c < 2 * width(); ++c) {
-          qk[r * 2 * width() + c] = values[r * s.columns + c] + s.bias[c];
-        }
-      }
-      Scores(qk.data(), 2 * width(), qk.data() + width(), 2 * width(), ranked_->heads, s.rows, width() / ranked_->heads,
-             scores.data());
-      values = scores.data();
-    }
-    std::vector<RankingTarget>& targets = ranked_->targets.emplace_back();
-    if (ranking.join_heads) {
-      JoinHeads(values, ranked_->heads, ranked_->rows, ranked_->columns, joined);
-      targets.emplace_back(joined.data(), ranked_->rows, ranked_->heads * ranked_->columns);
-    } else {
-      for (int64_t h = 0; h < ranked_->heads; ++h) {
-        targets.emplace_back(values + h * ranked_->rows * ranked_->columns, ranked_->rows, ranked_->columns);
-      }
-    }
+    ranking_ = std::make_unique<OpRanking>(sample, *options.ranking);
+    PTQ_CHECK(ranking_->parts() == (options.right_parts == 3 ? 2 : 1));
   }
 }
 
@@ -274,49 +179,6 @@ void OpObjective::PackRight(const quant::QuantParams& params, CodeContainer cont
     }
   }
   codes->Assign(container, BoundsOf(params), work.codes.data(), width(), inner);
-}
-
-double OpObjective::RankingLoss(int64_t part, int64_t image, const float* o_hat, Workspace& work) const {
-  const RankingOptions& options = *options_.ranking;
-  const Ranked& ranked = *ranked_;
-  const int64_t matrix = ranked.rows * ranked.columns;
-  work.scores.resize(ranked.heads * matrix);
-  if (options.projection_heads == 0) {
-    std::copy_n(o_hat, ranked.heads * matrix, work.scores.data());
-  } else {
-    // o_hat (rows, width) is this part's output without bias; the other part stays in float.
-    const float* bias = sample_.bias + part * width();
-    work.joined.resize(ranked.rows * width());
-    for (int64_t r = 0; r < ranked.rows; ++r) {
-      for (int64_t c = 0; c < width(); ++c) {
-        work.joined[r * width() + c] = o_hat[r * width() + c] + bias[c];
-      }
-    }
-    const float* qk = ranked.qk[image].data();
-    const int64_t depth = width() / ranked.heads;
-    if (part == 0) {
-      Scores(work.joined.data(), width(), qk + width(), 2 * width(), ranked.heads, ranked.rows, depth,
-             work.scores.data());
-    } else {
-      Scores(qk, 2 * width(), work.joined.data(), width(), ranked.heads, ranked.rows, depth, work.scores.data());
-    }
-  }
-  const float* values = work.scores.data();
-  int64_t columns = ranked.columns;
-  const std::vector<RankingTarget>& targets = ranked.targets[image];
-  ToRankedMatrix(options, ranked.heads * ranked.rows, columns, work.scores.data());
-  if (options.join_heads) {
-    JoinHeads(values, ranked.heads, ranked.rows, columns, work.joined);
-    values = work.joined.data();
-    columns *= ranked.heads;
-  }
-  double loss = 0;
-  for (size_t h = 0; h < targets.size(); ++h) {
-    const double sum = targets[h].Loss(values + h * ranked.rows * columns, static_cast<float>(options.theta));
-    const auto pairs = static_cast<double>(std::max<int64_t>(1, targets[h].pairs()));
-    loss += options.sum_pairs ? sum : sum / pairs;
-  }
-  return loss / static_cast<double>(targets.size());
 }
 
 // Scale and offset of the columns of one part.  `right_codes` are the part's, where outputs are corrected: the mean of
@@ -405,7 +267,7 @@ void OpObjective::AddImage(int64_t image, const Packed& packed, Workspace& work,
     }
   }
   for (size_t part = 0; part < scored->rights.size(); ++part) {
-    scored->ranking[part] += Ranks(part) ? RankingLoss(part, image, work.o_hat[part].data(), work) : 0.0;
+    scored->ranking[part] += Ranks(part) ? ranking_->Loss(part, image, work.o_hat[part].data(), work.ranking) : 0.0;
   }
 }
 
@@ -436,18 +298,11 @@ std::vector<std::vector<double>> OpObjective::ScoreGroup(const std::vector<OpInt
       for (size_t d = 0; d < domains.size(); ++d) {
         similarity += Pearson(moments_[part][d], domains[d]);
       }
-      scores[c].push_back(Combine(similarity / static_cast<double>(domains.size()), work.scored[c].ranking[part]));
+      const double penalty = ranking_ == nullptr ? 0.0 : ranking_->Penalty(work.scored[c].ranking[part]);
+      scores[c].push_back(similarity / static_cast<double>(domains.size()) - penalty);
     }
   }
   return scores;
-}
-
-double OpObjective::Combine(double similarity, double ranking_sum) const {
-  if (ranked_ == nullptr) {
-    return similarity;
-  }
-  const double images = options_.ranking->sum_images ? 1.0 : static_cast<double>(sample_.images);
-  return similarity - options_.ranking->gamma * ranking_sum / images;
 }
 
 size_t OpObjective::DomainOf(int64_t image, int64_t row) const {
@@ -462,7 +317,9 @@ size_t OpObjective::DomainOf(int64_t image, int64_t row) const {
   return 0;
 }
 
-bool OpObjective::Ranks(size_t part) const { return ranked_ != nullptr && static_cast<int64_t>(part) < ranked_->parts; }
+bool OpObjective::Ranks(size_t part) const {
+  return ranking_ != nullptr && static_cast<int64_t>(part) < ranking_->parts();
+}
 
 Result<std::vector<std::vector<double>>> OpObjective::ScoreAll(const std::vector<OpIntervals>& candidates,
                                                                const Packed& packed) const {
@@ -565,14 +422,14 @@ std::vector<double> OpObjective::PlainScore(const OpIntervals& intervals) const 
     }
     const int64_t map = s.heads * s.rows * width();
     double ranking = 0;
-    Workspace work;
     for (int64_t image = 0; image < s.images && Ranks(part); ++image) {
-      ranking += RankingLoss(part, image, o_hat.data() + image * map, work);
+      ranking += ranking_->PlainLoss(part, image, o_hat.data() + image * map);
     }
     if (options_.corrected) {
       RemoveColumnMeans(o, width(), &o_hat);
     }
-    scores.push_back(Combine(PlainSimilarity(o, o_hat, options_.similarity, s, width()), ranking));
+    scores.push_back(PlainSimilarity(o, o_hat, options_.similarity, s, width()) -
+                     (ranking_ == nullptr ? 0.0 : ranking_->Penalty(ranking)));
   }
   return scores;
 }

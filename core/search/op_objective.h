@@ -4,7 +4,7 @@
 //   J = mean over images of Gamma(O, O_hat) - gamma * L_rank(A, A_hat)
 //
 // where O is the op's float output without bias.  The output of candidates is computed on integer codes and reduced on
-// the way (code_product.h); PlainScore is the same in plain loops, as printed.
+// the way (code_product.h); PlainScore is the same in plain loops.
 #pragma once
 
 #include <functional>
@@ -14,24 +14,11 @@
 
 #include "core/base/error.h"
 #include "core/search/interval_search.h"
+#include "core/search/op_ranking.h"
+#include "core/search/op_sample.h"
 #include "core/search/pearson.h"
-#include "core/search/ranking_loss.h"
 
 namespace ptq::search {
-
-// One op's operands and float output over all images; every matrix is contiguous and row major.  A linear op has one
-// head, its tokens as rows and one weight for all images; qk and pv have a right operand of their own in each head.
-struct OpSample {
-  int64_t images = 0, heads = 1, rows = 0, inner = 0, columns = 0;
-  bool shared_right = true;
-  const float* left = nullptr;    // (images, heads, rows, inner)
-  const float* right = nullptr;   // (columns, inner), or (images, heads, columns, inner) where not shared
-  const float* target = nullptr;  // (images, heads, rows, columns)
-  const float* bias = nullptr;    // (columns); read by ProjectionRanking only
-
-  int64_t products() const { return images * heads; }
-  int64_t multiply_accumulates() const { return products() * rows * inner * columns; }
-};
 
 enum class Similarity {
   kImage,   // one correlation per image over its whole output map, averaged
@@ -39,24 +26,9 @@ enum class Similarity {
   kPooled,  // one over all images together
 };
 
-enum class RankedMatrix { kScores, kScaledScores, kSoftmax };
-
-// Where the sample is a product of scores (qk), its own output is ranked.  Where it is a fused qkv projection in three
-// parts, q's part is ranked by the scores that it makes with the float k, and k's part with the float q; v's is not.
-struct RankingOptions {
-  double gamma = 0.1;
-  double theta = 0.2;
-  RankedMatrix matrix = RankedMatrix::kScores;
-  bool sum_pairs = false;        // the sum as printed; otherwise the mean over pairs
-  bool sum_images = false;       // otherwise the mean over images
-  bool join_heads = false;       // pairs across heads as well; otherwise per head, averaged
-  double score_factor = 1.0;     // 1/sqrt(D), read by kScaledScores and kSoftmax
-  int64_t projection_heads = 0;  // of a qkv projection; 0 for qk
-};
-
 struct ObjectiveOptions {
   Similarity similarity = Similarity::kImage;
-  std::optional<RankingOptions> ranking;  // of a product: rows x columns are scores
+  std::optional<RankingOptions> ranking;  // of qk, or of a qkv projection in three parts
   bool corrected = false;                 // score outputs after bias correction (channel means of the error removed)
   int64_t right_parts = 1;                // equal slices of the columns, each with its own right interval; linear only
 };
@@ -73,7 +45,7 @@ class OpObjective final : public IntervalObjective {
   Result<std::vector<std::vector<double>>> ScoreRights(
       const quant::QuantParams& left, const std::vector<std::vector<quant::QuantParams>>& rights) override;
 
-  // The score of each part by fake-quantized operands and float sums: the meaning of the above.
+  // The score of each part by fake-quantized operands, sums in double and RankingLossPlain: the meaning of the above.
   std::vector<double> PlainScore(const OpIntervals& intervals) const;
 
  private:
@@ -81,9 +53,7 @@ class OpObjective final : public IntervalObjective {
   struct PartColumns;
   struct Scored;
   struct Workspace;
-  struct Ranked;
 
-  void PrepareRanking();
   CodeContainer Container(const OpIntervals& intervals) const;
   void PackLeft(const quant::QuantParams& params, CodeContainer container, int64_t product, Workspace& work,
                 LeftCodes* codes) const;
@@ -99,8 +69,6 @@ class OpObjective final : public IntervalObjective {
                                               size_t step, const Packed& packed, Workspace& work) const;
   Result<std::vector<std::vector<double>>> ScoreAll(const std::vector<OpIntervals>& candidates,
                                                     const Packed& packed) const;
-  double RankingLoss(int64_t part, int64_t image, const float* o_hat, Workspace& work) const;
-  double Combine(double similarity, double ranking_sum) const;
   size_t DomainOf(int64_t image, int64_t row) const;
   bool Ranks(size_t part) const;
   int64_t width() const { return sample_.columns / options_.right_parts; }  // columns of a part
@@ -112,7 +80,7 @@ class OpObjective final : public IntervalObjective {
   const std::function<bool()> stop_;
   std::vector<std::vector<TargetMoments>> moments_;  // per part: one per domain of the similarity
   std::vector<double> target_mean_;                  // per column, where corrected
-  std::unique_ptr<Ranked> ranked_;
+  std::unique_ptr<OpRanking> ranking_;
 };
 
 }  // namespace ptq::search

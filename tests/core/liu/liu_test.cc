@@ -167,6 +167,7 @@ TEST_F(LiuTest, ABudgetThatNothingMeetsIsOneSentence) {
   ASSERT_FALSE(plan.ok());
   EXPECT_EQ(plan.error().code, ErrorCode::kInvalidArgument);
   EXPECT_THAT(plan.error().message, HasSubstr("budget"));
+  EXPECT_THAT(plan.error().message, HasSubstr("candidate_bits"));
 }
 
 TEST_F(LiuTest, WrongSettingsAreRefused) {
@@ -217,10 +218,16 @@ TEST(GroupsTest, CountAndParametersOfThePaper) {
 
 TEST(NuclearNormTest, SumOfSingularValuesAveragedOverMatrices) {
   const at::Tensor diagonal = at::diag(at::tensor({3.0F, -4.0F, 0.5F}));
-  EXPECT_NEAR(NuclearNorm(diagonal.unsqueeze(0)), 7.5, 1e-6);
+  EXPECT_NEAR(NuclearNorm(diagonal.unsqueeze(0), "y").value(), 7.5, 1e-6);
   const at::Tensor rank_one = at::ones({4, 9});  // its one singular value is sqrt(4 * 9)
-  EXPECT_NEAR(NuclearNorm(rank_one.expand({2, 3, 4, 9})), 6, 1e-6);
-  EXPECT_NEAR(NuclearNorm(at::stack({at::eye(3), 2 * at::eye(3)})), (3 + 6) / 2.0, 1e-6);
+  EXPECT_NEAR(NuclearNorm(rank_one.expand({2, 3, 4, 9}), "y").value(), 6, 1e-6);
+  EXPECT_NEAR(NuclearNorm(at::stack({at::eye(3), 2 * at::eye(3)}), "y").value(), (3 + 6) / 2.0, 1e-6);
+}
+
+TEST(NuclearNormTest, WhatIsNotFiniteIsNamed) {
+  const Result<double> norm = NuclearNorm(at::full({1, 2, 2}, std::nanf("")), "blocks.0.attn");
+  ASSERT_FALSE(norm.ok());
+  EXPECT_EQ(norm.error().where, "blocks.0.attn");
 }
 
 TEST(SquaredNormTest, FrobeniusNormAveragedOverMatrices) {
