@@ -45,15 +45,12 @@ std::vector<Group> Groups(const vit::VitConfig& config, const method::Scheme& sc
     Group& group = groups.back();
     group.ops.push_back(op);
     group.parameters += op.has_weight() ? ParametersOf(op, config) : 0;
+    const bool whole_module = settings.sensitivity_map == SensitivityMap::kModuleOutput;
     const bool after_map = op.kind == vit::OpKind::kPv || op.kind == vit::OpKind::kProj;
-    if (!after_map) {
+    if (whole_module || !after_map) {
       group.upstream.push_back(op);
     }
-    if (kind == GroupKind::kAttention) {
-      group.watched = {vit::OpKind::kQk, op.block};
-    } else {
-      group.watched = op;
-    }
+    group.watched = kind == GroupKind::kAttention && !whole_module ? vit::OpId{vit::OpKind::kQk, op.block} : op;
   }
   return groups;
 }
@@ -67,7 +64,7 @@ Result<at::Tensor> GroupOutput(calib::Stage& stage, const Group& group, const vi
     y = at::cat(outputs);
   }
   y = y.narrow(0, 0, std::min(settings.sensitivity_images, y.size(0)));
-  if (group.kind != GroupKind::kAttention) {
+  if (group.kind != GroupKind::kAttention || settings.sensitivity_map == SensitivityMap::kModuleOutput) {
     return y.dim() == 2 ? y.unsqueeze(1) : y;
   }
   const search::RankedMatrix as_ranking = settings.ranking_options.matrix;

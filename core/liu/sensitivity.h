@@ -2,7 +2,8 @@
 //
 //   Omega = (sum of the singular values of Y) * || Y_hat - Y ||_F^2
 //
-// Y is the attention map of an attention group, the output feature of an MLP group, the output of a group of one op;
+// Y is the attention map of an attention group (or, as an option, its module's output), the output feature of an MLP
+// group, the output of a group of one op;
 // Y_hat the same with this group alone quantized.  Both factors are averaged over images and heads.
 #pragma once
 
@@ -26,7 +27,7 @@ struct Group {
   std::string name;
   std::vector<vit::OpId> ops;       // covered by the scheme
   std::vector<vit::OpId> upstream;  // those of `ops` that Y depends on
-  vit::OpId watched;                // the op that puts out Y (an attention map: its scores)
+  vit::OpId watched;                // the op that puts out Y (of an attention map: its scores)
   int64_t parameters = 0;
 };
 

@@ -109,8 +109,11 @@ std::vector<ParameterSpec> ParameterSpecs() {
                    {"pareto", "monotone", "monotone_per_kind"})),
       Mixed(Choice("extra_groups", "patch embedding and head: at the target bits, or groups of their own",
                    {"none", "patch_embed_and_head"})),
-      Mixed(Choice("sensitivity_map", "Y of an attention group in Omega: softmax, scores, or as ranking_matrix",
-                   {"softmax", "scores", "as_ranking"})),
+      Mixed(Choice(
+          "sensitivity_map",
+          "Y of an attention group in Omega: softmax, scores, as ranking_matrix, or the module's output, which is "
+          "not the paper's",
+          {"softmax", "scores", "as_ranking", "module_output"})),
       Mixed(Choice("sensitivity_feature", "Y of an MLP group in Omega: the output of fc2, before or after the residual",
                    {"before_residual", "after_residual"})),
       Mixed(Choice(
@@ -182,9 +185,10 @@ Settings ReadSettings(const method::Parameters& p) {
            : is("allocator", "monotone") ? allocate::Rule::kMonotone
                                          : allocate::Rule::kMonotonePerKind;
   s.extra_groups = is("extra_groups", "patch_embed_and_head");
-  s.sensitivity_map = is("sensitivity_map", "softmax")  ? SensitivityMap::kSoftmax
-                      : is("sensitivity_map", "scores") ? SensitivityMap::kScores
-                                                        : SensitivityMap::kAsRanking;
+  s.sensitivity_map = is("sensitivity_map", "softmax")      ? SensitivityMap::kSoftmax
+                      : is("sensitivity_map", "scores")     ? SensitivityMap::kScores
+                      : is("sensitivity_map", "as_ranking") ? SensitivityMap::kAsRanking
+                                                            : SensitivityMap::kModuleOutput;
   s.feature_after_residual = is("sensitivity_feature", "after_residual");
   s.relative_sensitivity = is("sensitivity_units", "relative");
   s.sensitivity_images = p.Int("sensitivity_images");

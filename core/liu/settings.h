@@ -15,7 +15,8 @@
 namespace ptq::liu {
 
 enum class InitialInterval { kMaxCode, kHalfLevels, kMidpoint };
-enum class SensitivityMap { kSoftmax, kScores, kAsRanking };
+// Y of an attention group: the map in one of its forms, or what the module adds to the residual stream.
+enum class SensitivityMap { kSoftmax, kScores, kAsRanking, kModuleOutput };
 
 struct Settings {
   // The objective and its search.

@@ -147,7 +147,7 @@ TEST_F(LiuProgramTest, NonsenseIsOneSentenceAndLeavesNothing) {
   refused("W8A8", {"--parameter", "ranking=false", "--parameter", "gamma=0.2"}, "ranking = true");
   refused("W8A8", {"--parameter", "candidate_bits=4,8"}, "mixed precision");
   refused("W8A8 MP", {"--parameter", "candidate_bits=8,4"}, "ascending");
-  refused("W4A4 MP", {"--parameter", "candidate_bits=8,9"}, "budget");
+  refused("W4A4 MP", {"--parameter", "candidate_bits=8,9"}, "size_tolerance, candidate_bits");
   refused("W8A8", {}, "small_calibration has 20 images", "5000");
   refused("W8A8", {}, "calibration", "0");
 }

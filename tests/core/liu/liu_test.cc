@@ -216,6 +216,19 @@ TEST(GroupsTest, CountAndParametersOfThePaper) {
   EXPECT_EQ(Groups(config, {}, extra).front().parameters, 384 * 768 + 384);
 }
 
+TEST(GroupsTest, AnAttentionMapDependsOnQkvAndQkAlone) {
+  Settings settings;
+  const std::vector<Group> groups = Groups(testing::TinyConfig(), {}, settings);
+  EXPECT_EQ(groups[0].upstream.size(), 2U);
+  EXPECT_EQ(groups[0].watched.kind, vit::OpKind::kQk);
+  EXPECT_EQ(groups[1].upstream.size(), 2U);
+  EXPECT_EQ(groups[1].watched.kind, vit::OpKind::kFc2);
+  settings.sensitivity_map = SensitivityMap::kModuleOutput;
+  const std::vector<Group> modules = Groups(testing::TinyConfig(), {}, settings);
+  EXPECT_EQ(modules[0].upstream.size(), 4U);
+  EXPECT_EQ(modules[0].watched.kind, vit::OpKind::kProj);
+}
+
 TEST(NuclearNormTest, SumOfSingularValuesAveragedOverMatrices) {
   const at::Tensor diagonal = at::diag(at::tensor({3.0F, -4.0F, 0.5F}));
   EXPECT_NEAR(NuclearNorm(diagonal.unsqueeze(0), "y").value(), 7.5, 1e-6);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace ptq::search {
@@ -135,6 +136,27 @@ TEST(AlternatingSearchTest, TiesGoToTheSmallestOrToTheNearestToTheAnchor) {
   EXPECT_FLOAT_EQ(AlternatingSearch(flat, {Params(1), {Params(1)}}, options).value().intervals.left.scale[0], 0.5F);
   options.tie_break = TieBreak::kNearest;
   EXPECT_NEAR(AlternatingSearch(flat, {Params(1), {Params(1)}}, options).value().intervals.left.scale[0], 1, 0.0036);
+}
+
+// A moving anchor has no candidate at factor 1, so a round can lose what it had; the best round's intervals are
+// returned.
+TEST(AlternatingSearchTest, AMovingAnchorNeverReturnsLessThanItHad) {
+  Bowl bowl(1, 1.5);
+  SearchOptions options;
+  options.anchor = Anchor::kCurrent;
+  options.steps = 2;
+  options.max_rounds = 6;
+  const SearchOutcome found = AlternatingSearch(bowl, {Params(0.9F), {Params(0.8F)}}, options).value();
+  EXPECT_EQ(found.objective, *std::max_element(found.after_round.begin(), found.after_round.end()));
+  EXPECT_EQ(bowl.ScoreLefts({found.intervals.left}, found.intervals.right).value()[0], found.objective);
+}
+
+TEST(ScaledTest, NeverReachesZero) {
+  quant::QuantParams params = Params(1e-29F);
+  for (int i = 0; i < 200; ++i) {
+    params = Scaled(params, 0.5);
+  }
+  EXPECT_TRUE(quant::Validate(params).ok());
 }
 
 TEST(ScaledTest, MovesEveryScaleAndNoZeroPoint) {
