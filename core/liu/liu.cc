@@ -243,13 +243,14 @@ class Run {
     vit::OpEngine float_engine;
     PTQ_ASSIGN_OR_RETURN(const at::Tensor y, GroupOutput(stage, group, config_, settings_, float_engine));
     PTQ_ASSIGN_OR_RETURN(measured.nuclear_norm, NuclearNorm(y, group.name));
+    const double squared_norm = SquaredNorm(y);
     for (size_t c = 0; c < problem_.candidate_bits.size(); ++c) {
       method::FakeQuantEngine engine(inputs_.model);
       for (const auto& [operand, candidates] : operands) {
         engine.Set(operand, candidates[c]);
       }
       PTQ_ASSIGN_OR_RETURN(const at::Tensor y_hat, GroupOutput(stage, group, config_, settings_, engine));
-      measured.omega.push_back(Omega(settings_, measured.nuclear_norm, SquaredNorm(y_hat - y), SquaredNorm(y)));
+      measured.omega.push_back(Omega(settings_, measured.nuclear_norm, SquaredNorm(y_hat - y), squared_norm));
     }
     return inputs_.checkpoint.Keep(
         key, nlohmann::json{{"nuclear_norm", measured.nuclear_norm}, {"omega", measured.omega}}.dump());

@@ -17,6 +17,18 @@ int64_t ParametersOf(const vit::OpId& op, const vit::VitConfig& config) {
   return shape.inner * shape.columns + shape.columns;
 }
 
+// The form of the attention map in Omega; of no meaning for kModuleOutput.
+search::RankedMatrix AttentionMap(const Settings& settings) {
+  switch (settings.sensitivity_map) {
+    case SensitivityMap::kSoftmax:
+      return search::RankedMatrix::kSoftmax;
+    case SensitivityMap::kAsRanking:
+      return settings.ranking_options.matrix;
+    default:
+      return search::RankedMatrix::kScores;
+  }
+}
+
 }  // namespace
 
 const char* Name(GroupKind kind) {
@@ -67,14 +79,9 @@ Result<at::Tensor> GroupOutput(calib::Stage& stage, const Group& group, const vi
   if (group.kind != GroupKind::kAttention || settings.sensitivity_map == SensitivityMap::kModuleOutput) {
     return y.dim() == 2 ? y.unsqueeze(1) : y;
   }
-  const search::RankedMatrix as_ranking = settings.ranking_options.matrix;
-  const bool softmax =
-      settings.sensitivity_map == SensitivityMap::kSoftmax ||
-      (settings.sensitivity_map == SensitivityMap::kAsRanking && as_ranking == search::RankedMatrix::kSoftmax);
-  const bool scaled = softmax || (settings.sensitivity_map == SensitivityMap::kAsRanking &&
-                                  as_ranking == search::RankedMatrix::kScaledScores);
-  y = scaled ? y / std::sqrt(static_cast<double>(config.head_width())) : y;
-  return softmax ? at::softmax(y, -1) : y;
+  const search::RankedMatrix map = AttentionMap(settings);
+  y = map == search::RankedMatrix::kScores ? y : y / std::sqrt(static_cast<double>(config.head_width()));
+  return map == search::RankedMatrix::kSoftmax ? at::softmax(y, -1) : y;
 }
 
 Result<double> NuclearNorm(const at::Tensor& y, const std::string& where) {

@@ -158,11 +158,15 @@ CodeContainer OpObjective::Container(const OpIntervals& intervals) const {
   return ContainerFor(BoundsOf(intervals.left), right, sample_.inner);
 }
 
-void OpObjective::PackLeft(const quant::QuantParams& params, CodeContainer container, int64_t product, Workspace& work,
-                           LeftCodes* codes) const {
+void OpObjective::QuantizeLeft(const quant::QuantParams& params, int64_t product, Workspace& work) const {
   const int64_t size = sample_.rows * sample_.inner;
   work.codes.resize(size);
   quant::CodesLessZeroPoint(sample_.left + product * size, size, params, 0, work.codes.data());
+}
+
+void OpObjective::PackLeft(const quant::QuantParams& params, CodeContainer container, int64_t product, Workspace& work,
+                           LeftCodes* codes) const {
+  QuantizeLeft(params, product, work);
   codes->Assign(container, BoundsOf(params), work.codes.data(), sample_.rows, sample_.inner);
 }
 
@@ -206,9 +210,7 @@ void OpObjective::PrepareColumns(const OpIntervals& intervals, int64_t part, con
 std::vector<int64_t> OpObjective::LeftSums(const quant::QuantParams& params, Workspace& work) const {
   std::vector<int64_t> sums(sample_.inner, 0);
   for (int64_t product = 0; product < sample_.products(); ++product) {
-    work.codes.resize(sample_.rows * sample_.inner);
-    quant::CodesLessZeroPoint(sample_.left + product * sample_.rows * sample_.inner, sample_.rows * sample_.inner,
-                              params, 0, work.codes.data());
+    QuantizeLeft(params, product, work);
     for (int64_t row = 0; row < sample_.rows; ++row) {
       for (int64_t k = 0; k < sample_.inner; ++k) {
         sums[k] += work.codes[row * sample_.inner + k];

@@ -55,6 +55,8 @@ class OpObjective final : public IntervalObjective {
   struct Workspace;
 
   CodeContainer Container(const OpIntervals& intervals) const;
+  // The codes of a product's left operand, into work.codes.
+  void QuantizeLeft(const quant::QuantParams& params, int64_t product, Workspace& work) const;
   void PackLeft(const quant::QuantParams& params, CodeContainer container, int64_t product, Workspace& work,
                 LeftCodes* codes) const;
   void PackRight(const quant::QuantParams& params, CodeContainer container, int64_t product, int64_t part,
