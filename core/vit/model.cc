@@ -17,6 +17,8 @@ at::Tensor OpEngine::MatMul(const OpId&, const at::Tensor& left, const at::Tenso
   return at::matmul(left, right);
 }
 
+at::Tensor OpEngine::NormInput(const NormId&, const at::Tensor& x) { return x; }
+
 at::Tensor ToTorch(const HostTensor& tensor) {
   const std::vector<float> values = ToFloats(tensor);
   at::Tensor out = at::empty(tensor.shape, at::kFloat);
@@ -108,8 +110,9 @@ at::Tensor VitModel::Embed(const at::Tensor& images, OpEngine& engine) const {
   return at::cat(tokens, 1) + parameter("pos_embed");
 }
 
-at::Tensor VitModel::Block(int64_t block, const at::Tensor& x, OpEngine& engine) const {
+at::Tensor VitModel::Block(int64_t block, const at::Tensor& input, OpEngine& engine) const {
   const std::string path = "blocks." + std::to_string(block);
+  const at::Tensor x = engine.NormInput({NormId::Kind::kNorm1, block}, input);
   const int64_t batch = x.size(0);
   const int64_t n = x.size(1);
   const at::Tensor qkv = ApplyLinear({OpKind::kQkv, block}, LayerNorm(path + ".norm1", x), engine)
@@ -120,14 +123,16 @@ at::Tensor VitModel::Block(int64_t block, const at::Tensor& x, OpEngine& engine)
   const at::Tensor probabilities = at::softmax(scores * factor, -1);
   const at::Tensor attended = engine.MatMul({OpKind::kPv, block}, probabilities, qkv[2]);
   const at::Tensor merged = attended.transpose(1, 2).reshape({batch, n, config_.width});
-  const at::Tensor after_attention = x + ApplyLinear({OpKind::kProj, block}, merged, engine);
+  const at::Tensor after_attention =
+      engine.NormInput({NormId::Kind::kNorm2, block}, x + ApplyLinear({OpKind::kProj, block}, merged, engine));
   const at::Tensor hidden =
       at::gelu(ApplyLinear({OpKind::kFc1, block}, LayerNorm(path + ".norm2", after_attention), engine));
   return after_attention + ApplyLinear({OpKind::kFc2, block}, hidden, engine);
 }
 
 at::Tensor VitModel::Head(const at::Tensor& x, OpEngine& engine) const {
-  const at::Tensor normed = LayerNorm("norm", x.narrow(1, 0, config_.prefix_tokens()));
+  const at::Tensor tokens = engine.NormInput({NormId::Kind::kFinal, -1}, x.narrow(1, 0, config_.prefix_tokens()));
+  const at::Tensor normed = LayerNorm("norm", tokens);
   const at::Tensor logits = ApplyLinear({OpKind::kHead, -1}, normed.select(1, 0), engine);
   if (!config_.distilled) {
     return logits;

@@ -84,6 +84,45 @@ Result<OpId> ParseOp(std::string_view name) {
   return unknown;
 }
 
+bool NormId::operator<(const NormId& other) const {
+  auto order = [](const NormId& norm) {
+    return std::make_tuple(norm.kind == Kind::kFinal ? kMaxBlocks : norm.block, static_cast<int>(norm.kind));
+  };
+  return order(*this) < order(other);
+}
+
+std::string NormId::name() const {
+  return kind == Kind::kFinal ? "norm"
+                              : "blocks." + std::to_string(block) + (kind == Kind::kNorm1 ? ".norm1" : ".norm2");
+}
+
+Result<NormId> ParseNorm(std::string_view name) {
+  if (name == "norm") {
+    return NormId{};
+  }
+  const size_t dot = name.rfind('.');
+  if (dot != std::string_view::npos) {
+    // The block's number is read as an op's is.
+    const Result<OpId> op = ParseOp(std::string(name.substr(0, dot)) + ".attn.qkv");
+    for (const NormId::Kind kind : {NormId::Kind::kNorm1, NormId::Kind::kNorm2}) {
+      if (op.ok() && name == NormId{kind, op->block}.name()) {
+        return NormId{kind, op->block};
+      }
+    }
+  }
+  return InvalidArgument("no LayerNorm is called '" + std::string(name.substr(0, 80)) + "'");
+}
+
+std::vector<NormId> AllNorms(const VitConfig& config) {
+  std::vector<NormId> norms;
+  for (int64_t block = 0; block < config.depth; ++block) {
+    norms.push_back({NormId::Kind::kNorm1, block});
+    norms.push_back({NormId::Kind::kNorm2, block});
+  }
+  norms.push_back({});
+  return norms;
+}
+
 const char* Name(Side side) { return side == Side::kLeft ? "left" : "right"; }
 
 std::vector<OpId> AllOps(const VitConfig& config) {

@@ -62,6 +62,20 @@ struct OperandId {
   std::string name() const { return op.name() + "." + Name(side); }
 };
 
+// A LayerNorm, named for what it reads: the residual stream.  A plan may quantize the stream there (Lin et al. 2022).
+struct NormId {
+  enum class Kind { kNorm1, kNorm2, kFinal };
+  Kind kind = Kind::kFinal;
+  int64_t block = -1;  // -1 of kFinal
+
+  bool operator==(const NormId& other) const { return kind == other.kind && block == other.block; }
+  bool operator<(const NormId& other) const;  // the order of execution
+  std::string name() const;                   // "blocks.3.norm1", "norm"
+};
+// InvalidArgument for anything that is not exactly the name() of a LayerNorm.
+Result<NormId> ParseNorm(std::string_view name);
+std::vector<NormId> AllNorms(const VitConfig& config);
+
 // Every op of the model in the order of execution.
 std::vector<OpId> AllOps(const VitConfig& config);
 

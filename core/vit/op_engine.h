@@ -1,6 +1,7 @@
 // op_engine.h: who multiplies.  The forward pass hands both operands of every op to an OpEngine and takes its product.
 //
-// The float engine multiplies; an executor quantizes the operands first; calibration looks at them on the way.
+// The float engine multiplies; an executor quantizes the operands first; calibration looks at them on the way.  It also
+// hands over the residual stream wherever a LayerNorm reads it.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,6 +19,10 @@ class OpEngine {
 
   // left (B, H, M, K) x right (B, H, K, N).  Called for qk and pv.
   virtual at::Tensor MatMul(const OpId& op, const at::Tensor& left, const at::Tensor& right);
+
+  // The residual stream x (B, N, C) that a LayerNorm reads; what comes back replaces it, for the LayerNorm and for the
+  // branch around it (of kFinal: the class tokens alone).  Returns x itself unless overridden.
+  virtual at::Tensor NormInput(const NormId& norm, const at::Tensor& x);
 };
 
 }  // namespace ptq::vit

@@ -50,6 +50,24 @@ TEST(OpTest, NamesRoundTrip) {
   }
 }
 
+TEST(NormTest, NamesRoundTripInTheOrderOfExecution) {
+  VitConfig config;
+  config.depth = 12;
+  const std::vector<NormId> norms = AllNorms(config);
+  EXPECT_EQ(norms.size(), 25U);
+  EXPECT_EQ(norms[1].name(), "blocks.0.norm2");
+  EXPECT_EQ(norms[22].name(), "blocks.11.norm1");
+  EXPECT_EQ(norms.back().name(), "norm");
+  for (size_t i = 0; i < norms.size(); ++i) {
+    EXPECT_EQ(ParseNorm(norms[i].name()).value(), norms[i]);
+    EXPECT_TRUE(i == 0 || (norms[i - 1] < norms[i] && !(norms[i] < norms[i - 1])));
+  }
+  for (const char* name : {"", "norm1", "blocks.0.norm", "blocks.0.norm3", "blocks.00.norm1", "blocks.-1.norm1",
+                           "blocks.0.norm1 ", "blocks..norm1", ".norm1", "norm.weight"}) {
+    EXPECT_FALSE(ParseNorm(name).ok()) << name;
+  }
+}
+
 TEST(OpTest, ParseRefusesWhatIsNotExactlyAName) {
   for (const char* name : {"",
                            "heads",
