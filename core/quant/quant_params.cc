@@ -19,6 +19,10 @@ constexpr NamedGrid kGrids[] = {
     {Grid::kUnsigned, "unsigned"},
     {Grid::kAffine, "affine"},
     {Grid::kSymmetricHalf, "symmetric_half"},
+    {Grid::kLog2, "log2"},
+    {Grid::kLogSqrt2, "log_sqrt2"},
+    {Grid::kTwinSigned, "twin_signed"},
+    {Grid::kTwinSoftmax, "twin_softmax"},
 };
 
 Status CheckBits(int num_bits) {
@@ -43,6 +47,12 @@ double Step(Grid grid, int num_bits, double min, double max) {
       return (std::max(max, 0.0) - std::min(min, 0.0)) / levels;
     case Grid::kSymmetricHalf:
       return 2.0 * bound / levels;
+    case Grid::kLog2:
+    case Grid::kLogSqrt2:
+      return std::max(max, 0.0);
+    case Grid::kTwinSigned:
+    case Grid::kTwinSoftmax:
+      break;
   }
   return 0.0;
 }
@@ -90,19 +100,84 @@ CodeRange Codes(Grid grid, int num_bits) {
       return {-(half - 1), half - 1};
     case Grid::kSymmetricFull:
     case Grid::kSymmetricHalf:
+    case Grid::kTwinSigned:
       return {-half, half - 1};
     case Grid::kUnsigned:
     case Grid::kAffine:
       return {0, 2 * half - 1};
+    case Grid::kLog2:
+    case Grid::kLogSqrt2:
+      return {0, 2 * half};
+    case Grid::kTwinSoftmax:
+      return {0, 2 * (half - 1)};
   }
   return {};
 }
+
+CodeRange Codes(const QuantParams& params, int64_t channel) {
+  if (params.channel_bits.empty()) {
+    return Codes(params.grid, params.num_bits);
+  }
+  const int bits = params.channel_bits[channel];
+  if (bits >= kMinBits) {
+    return Codes(params.grid, bits);
+  }
+  const bool is_signed = params.grid == Grid::kSymmetricRestricted || params.grid == Grid::kSymmetricFull;
+  return {0, bits == 1 && !is_signed ? 1 : 0};
+}
+
+bool SimulatedOnly(Grid grid) {
+  return grid == Grid::kLog2 || grid == Grid::kLogSqrt2 || grid == Grid::kTwinSigned || grid == Grid::kTwinSoftmax;
+}
+
+namespace {
+
+// The fields that most operands leave empty.
+Status ValidateExtras(const QuantParams& params) {
+  const size_t channels = params.scale.size();
+  const bool twin = params.grid == Grid::kTwinSigned || params.grid == Grid::kTwinSoftmax;
+  if (params.second_scale.size() != (twin ? channels : 0)) {
+    return InvalidArgument(std::string("the ") + Name(params.grid) + " grid with " +
+                           std::to_string(params.second_scale.size()) + " second scale(s)");
+  }
+  for (const float scale : params.second_scale) {
+    if (!std::isfinite(scale) || scale <= 0) {
+      return InvalidArgument("a second scale is not a positive finite number");
+    }
+  }
+  if (SimulatedOnly(params.grid) && params.granularity != Granularity::kPerTensor) {
+    return InvalidArgument(std::string("the ") + Name(params.grid) + " grid is per tensor");
+  }
+  if (!params.channel_bits.empty() &&
+      (params.channel_bits.size() != channels || params.granularity != Granularity::kPerChannel)) {
+    return InvalidArgument(std::to_string(channels) + " scale(s) but bits of " +
+                           std::to_string(params.channel_bits.size()) + " channel(s)");
+  }
+  for (const int32_t bits : params.channel_bits) {
+    if (bits < 0 || bits > kMaxBits) {
+      return InvalidArgument("a channel has " + std::to_string(bits) + " bits; they must lie in 0..16");
+    }
+  }
+  if (!params.correction.empty() && (params.correction.size() != channels || SimulatedOnly(params.grid))) {
+    return InvalidArgument("as many corrections as scales, on a uniform grid; found " +
+                           std::to_string(params.correction.size()));
+  }
+  for (const float correction : params.correction) {
+    if (!std::isfinite(correction)) {
+      return InvalidArgument("a correction is not a finite number");
+    }
+  }
+  return OkStatus();
+}
+
+}  // namespace
 
 float LevelOffset(Grid grid) { return grid == Grid::kSymmetricHalf ? 0.5F : 0.0F; }
 
 bool QuantParams::operator==(const QuantParams& other) const {
   return grid == other.grid && num_bits == other.num_bits && granularity == other.granularity && axis == other.axis &&
-         scale == other.scale && zero_point == other.zero_point;
+         scale == other.scale && zero_point == other.zero_point && second_scale == other.second_scale &&
+         channel_bits == other.channel_bits && correction == other.correction;
 }
 
 Status Validate(const QuantParams& params) {
@@ -116,8 +191,9 @@ Status Validate(const QuantParams& params) {
     return InvalidArgument(std::to_string(params.scale.size()) + " scale(s) but " +
                            std::to_string(params.zero_point.size()) + " zero point(s)");
   }
-  const CodeRange codes = Codes(params.grid, params.num_bits);
+  PTQ_RETURN_IF_ERROR(ValidateExtras(params));
   for (size_t c = 0; c < params.scale.size(); ++c) {
+    const CodeRange codes = Codes(params, static_cast<int64_t>(c));
     if (!std::isfinite(params.scale[c]) || params.scale[c] <= 0) {
       return InvalidArgument("scale " + std::to_string(c) + " is not a positive finite number");
     }
@@ -133,6 +209,9 @@ Result<QuantParams> ParamsFromRange(Grid grid, int num_bits, const std::vector<f
                                     const std::vector<float>& max, Granularity granularity, int axis) {
   PTQ_RETURN_IF_ERROR(CheckBits(num_bits));
   PTQ_CHECK(min.size() == max.size() && !min.empty());
+  if (grid == Grid::kTwinSigned || grid == Grid::kTwinSoftmax) {
+    return InvalidArgument(std::string("one range does not give the two scales of the ") + Name(grid) + " grid");
+  }
   QuantParams params;
   params.grid = grid;
   params.num_bits = num_bits;

@@ -12,10 +12,11 @@ namespace ptq::quant {
 // Nearest integer, ties to even: the one rounding of this project.
 float RoundHalfEven(float x);
 
-// clamp(rne(x/scale - offset) + zero_point, qmin, qmax).  x may be infinite; NaN is the caller's bug.
+// clamp(rne(x/scale - offset) + zero_point, qmin, qmax); on the logarithmic and twin grids as quant_params.h says.
+// x may be infinite; NaN is the caller's bug.
 int32_t QuantizeScalar(float x, const QuantParams& params, int64_t channel = 0);
 
-// scale * (code - zero_point + offset).
+// fma(scale, code - zero_point + offset, correction), and the non-uniform grids' own.
 float DequantizeScalar(int32_t code, const QuantParams& params, int64_t channel = 0);
 
 // DequantizeScalar(QuantizeScalar(x)).

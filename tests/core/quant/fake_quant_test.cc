@@ -137,6 +137,35 @@ INSTANTIATE_TEST_SUITE_P(EveryGridAndWidth, FakeQuantSweep,
                                             ::testing::Range(kMinBits, kMaxBits + 1)),
                          SweepName);
 
+TEST(FakeQuantTest, GridsThatAreNotUniformEqualTheReference) {
+  const at::Tensor x = at::cat({at::softmax(RandomTensor({40, 60}, 8) * 3, -1).flatten(), RandomTensor({300}, 9),
+                                at::tensor({0.0F, -0.0F, 1.0F, INFINITY, -INFINITY, 1e-45F, 0.125F, 3.4e38F})});
+  for (int bits = kMinBits; bits <= kMaxBits; ++bits) {
+    const float q = static_cast<float>((1 << (bits - 1)) - 1);
+    ExpectReference(x, {Grid::kLog2, bits, Granularity::kPerTensor, -1, {0.9F}, {0}});
+    ExpectReference(x, {Grid::kLogSqrt2, bits, Granularity::kPerTensor, -1, {1e-3F}, {0}});
+    ExpectReference(x, {Grid::kTwinSigned, bits, Granularity::kPerTensor, -1, {0.1F}, {0}, {0.003F}});
+    for (const float split : {1.0F, 0.5F, 0.03F, 1e-5F}) {
+      ExpectReference(x, {Grid::kTwinSoftmax, bits, Granularity::kPerTensor, -1, {split / q}, {0}, {1 / q}});
+    }
+  }
+}
+
+TEST(FakeQuantTest, BitsAndCorrectionsOfChannelsEqualTheReference) {
+  const at::Tensor x = RandomTensor({4, 50}, 10);
+  ExpectReference(x, {Grid::kAffine,
+                      4,
+                      Granularity::kPerChannel,
+                      0,
+                      {0.1F, 0.3F, 0.01F, 2},
+                      {0, 3, 7, 0},
+                      {},
+                      {0, 2, 4, 8},
+                      {0.1F, -0.3F, 1e-9F, 5}});
+  ExpectReference(x.t().contiguous().view({10, 5, 4}),
+                  {Grid::kAffine, 4, Granularity::kPerChannel, 2, {0.1F, 0.2F, 0.4F, 0.8F}, {7, 7, 7, 7}});
+}
+
 TEST(FakeQuantTest, StridedInputsAreReadInTheirLogicalOrder) {
   const at::Tensor x = RandomTensor({6, 8}, 5);
   for (const at::Tensor& view : {x.t(), x.slice(1, 1, 7, 2), x.narrow(0, 2, 3), x.select(1, 3).expand({4, 6})}) {

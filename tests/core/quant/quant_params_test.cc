@@ -159,6 +159,77 @@ TEST(ValidateTest, AcceptsEveryGridAndRefusesEachBrokenPromise) {
   EXPECT_THAT(message({Grid::kAffine, 8, Granularity::kPerChannel, 0, {1, 0}, {0, 0}}), HasSubstr("scale 1"));
 }
 
+QuantParams Twin(Grid grid) {
+  QuantParams params = PerTensor(grid, 4, 0.01F);
+  params.second_scale = {0.1F};
+  return params;
+}
+
+TEST(ValidateTest, TheGridsThatAreNotUniform) {
+  for (const Grid grid : {Grid::kLog2, Grid::kLogSqrt2}) {
+    EXPECT_TRUE(SimulatedOnly(grid));
+    EXPECT_TRUE(Validate(PerTensor(grid, 4, 1)).ok());
+    EXPECT_FALSE(Validate(PerTensor(grid, 4, 1, 1)).ok()) << "a zero point";
+    EXPECT_FALSE(Validate({grid, 4, Granularity::kPerChannel, 0, {1, 1}, {0, 0}}).ok());
+  }
+  for (const Grid grid : {Grid::kTwinSigned, Grid::kTwinSoftmax}) {
+    EXPECT_TRUE(SimulatedOnly(grid));
+    EXPECT_TRUE(Validate(Twin(grid)).ok());
+    EXPECT_FALSE(Validate(PerTensor(grid, 4, 1)).ok()) << "no second scale";
+    QuantParams params = Twin(grid);
+    params.second_scale = {0};
+    EXPECT_FALSE(Validate(params).ok());
+    EXPECT_FALSE(ParamsFromRange(grid, 4, {-1}, {1}).ok());
+  }
+  QuantParams uniform = PerTensor(Grid::kAffine, 4, 1);
+  uniform.second_scale = {1};
+  EXPECT_FALSE(Validate(uniform).ok());
+  for (const Grid grid : kAllGrids) {
+    EXPECT_FALSE(SimulatedOnly(grid)) << Name(grid);
+  }
+}
+
+TEST(ValidateTest, BitsAndCorrectionsOfChannels) {
+  const QuantParams rows{Grid::kAffine, 4, Granularity::kPerChannel, 0, {1, 1}, {0, 0}};
+  const auto message = [&](const std::vector<int32_t>& bits, const std::vector<float>& correction) {
+    QuantParams params = rows;
+    params.channel_bits = bits;
+    params.correction = correction;
+    const Status valid = Validate(params);
+    return valid.ok() ? "" : valid.error().message;
+  };
+  EXPECT_EQ(message({0, 16}, {-1, 0.5F}), "");
+  EXPECT_THAT(message({4}, {}), HasSubstr("bits of 1 channel"));
+  EXPECT_THAT(message({4, 17}, {}), HasSubstr("17 bits"));
+  EXPECT_THAT(message({-1, 4}, {}), HasSubstr("-1 bits"));
+  EXPECT_THAT(message({}, {1}), HasSubstr("as many corrections"));
+  EXPECT_THAT(message({}, {1, INFINITY}), HasSubstr("not a finite number"));
+  QuantParams tensor = PerTensor(Grid::kAffine, 4, 1);
+  tensor.channel_bits = {4};
+  EXPECT_FALSE(Validate(tensor).ok()) << "bits of a channel, per tensor";
+  QuantParams narrow = rows;
+  narrow.zero_point = {0, 3};
+  narrow.channel_bits = {4, 1};
+  EXPECT_THAT(Validate(narrow).error().message, HasSubstr("zero point 3 is outside"));
+}
+
+TEST(GridTest, CodesOfAChannelFollowItsBits) {
+  QuantParams params{Grid::kAffine, 4, Granularity::kPerChannel, 0, {1, 1, 1, 1}, {0, 0, 0, 0}};
+  EXPECT_EQ(Codes(params, 2).qmax, 15);
+  params.channel_bits = {0, 1, 2, 8};
+  const int32_t affine[] = {0, 1, 3, 255};
+  for (int c = 0; c < 4; ++c) {
+    EXPECT_EQ(Codes(params, c).qmin, 0);
+    EXPECT_EQ(Codes(params, c).qmax, affine[c]);
+  }
+  params.grid = Grid::kSymmetricRestricted;
+  const int32_t restricted[] = {0, 0, 1, 127};
+  for (int c = 0; c < 4; ++c) {
+    EXPECT_EQ(Codes(params, c).qmin, -restricted[c]);
+    EXPECT_EQ(Codes(params, c).qmax, restricted[c]);
+  }
+}
+
 TEST(QuantParamsTest, EqualityComparesEveryField) {
   const QuantParams params = PerTensor(Grid::kAffine, 8, 0.5F, 3);
   EXPECT_TRUE(params == params);
@@ -176,6 +247,15 @@ TEST(QuantParamsTest, EqualityComparesEveryField) {
   EXPECT_FALSE(params == other);
   other = params;
   other.scale = {0.25F};
+  EXPECT_FALSE(params == other);
+  other = params;
+  other.second_scale = {1};
+  EXPECT_FALSE(params == other);
+  other = params;
+  other.channel_bits = {8};
+  EXPECT_FALSE(params == other);
+  other = params;
+  other.correction = {0};
   EXPECT_FALSE(params == other);
   other = params;
   other.zero_point = {4};

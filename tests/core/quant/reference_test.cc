@@ -57,6 +57,81 @@ TEST(QuantizeScalarTest, ChannelsUseTheirOwnScale) {
   EXPECT_EQ(DequantizeScalar(26, params, 1), 3.0F);
 }
 
+// Levels 1, 1/2, 1/4, 1/8 of the scale, and zero: two bits and one level more.
+TEST(QuantizeScalarTest, Log2ByHand) {
+  const QuantParams params{Grid::kLog2, 2, Granularity::kPerTensor, -1, {0.8F}, {0}};
+  const std::pair<float, int> cases[] = {{0.8F, 0},  {5, 0},     {0.4F, 1},  {0.3F, 1}, {0.2F, 2}, {0.1F, 3},
+                                         {0.08F, 3}, {0.07F, 4}, {1e-9F, 4}, {0, 4},    {-1, 4},   {INFINITY, 0}};
+  for (const auto& [x, code] : cases) {
+    EXPECT_EQ(QuantizeScalar(x, params), code) << x;
+  }
+  const float values[] = {0.8F, 0.4F, 0.2F, 0.1F, 0};
+  for (int code = 0; code <= 4; ++code) {
+    EXPECT_FLOAT_EQ(DequantizeScalar(code, params), values[code]);
+  }
+}
+
+// RepQ-ViT writes a level as delta * 2^-ceil(q/2), times sqrt(2) for odd q: delta * 2^(-q/2).
+TEST(QuantizeScalarTest, LogSqrt2IsHalfOctaves) {
+  const QuantParams params{Grid::kLogSqrt2, 4, Granularity::kPerTensor, -1, {0.9F}, {0}};
+  for (int code = 0; code < 16; ++code) {
+    const auto level = static_cast<float>(0.9 * std::exp2(-code / 2.0));
+    EXPECT_FLOAT_EQ(DequantizeScalar(code, params), level);
+    EXPECT_EQ(QuantizeScalar(level, params), code);
+  }
+  EXPECT_EQ(DequantizeScalar(16, params), 0);
+  EXPECT_EQ(FakeQuantizeScalar(static_cast<float>(0.9 * std::exp2(-7.8)), params), 0);
+}
+
+// Four bits, q = 7: -8..0 steps of 0.02 and 0..7 steps of 0.5.
+TEST(QuantizeScalarTest, TwinSignedHasAScaleForEachSign) {
+  const QuantParams params{Grid::kTwinSigned, 4, Granularity::kPerTensor, -1, {0.5F}, {0}, {0.02F}};
+  const std::pair<float, int> cases[] = {{0, 0},       {-0.0F, 0},    {0.74F, 1},   {0.76F, 2},  {9, 7},
+                                         {-0.03F, -2}, {-0.011F, -1}, {-0.16F, -8}, {-0.5F, -8}, {INFINITY, 7}};
+  for (const auto& [x, code] : cases) {
+    EXPECT_EQ(QuantizeScalar(x, params), code) << x;
+  }
+  EXPECT_FLOAT_EQ(DequantizeScalar(-8, params), -0.16F);
+  EXPECT_FLOAT_EQ(DequantizeScalar(7, params), 3.5F);
+}
+
+// Three bits, q = 3, split 0.125: low steps of 0.125/3, high steps of 1/3, both added as the official code does.
+TEST(QuantizeScalarTest, TwinSoftmaxAddsItsTwoRanges) {
+  const float low = 0.125F / 3;
+  const float high = 1.0F / 3;
+  const QuantParams params{Grid::kTwinSoftmax, 3, Granularity::kPerTensor, -1, {low}, {0}, {high}};
+  const std::tuple<float, int, float> cases[] = {
+      {0.0F, 0, 0.0F},        {0.02F, 0, 0.0F},         {0.05F, 1, low},           {0.1F, 2, 2 * low},
+      {0.125F, 3, 3 * low},   {0.16F, 3, 3 * low},      {0.2F, 4, 3 * low + high}, {0.6F, 5, 3 * low + 2 * high},
+      {1.0F, 6, 3 * low + 1}, {3.0F, 6, 3 * low + 1.0F}};
+  for (const auto& [x, code, value] : cases) {
+    EXPECT_EQ(QuantizeScalar(x, params), code) << x;
+    EXPECT_FLOAT_EQ(DequantizeScalar(code, params), value) << x;
+  }
+}
+
+// A wide low range, 3/7 of the high one: below the split every x already counts two steps of the high range, as in the
+// official sum clamp(x, split, 1) + clamp(x, 0, split).
+TEST(QuantizeScalarTest, TwinSoftmaxWithASplitOfSeveralSteps) {
+  const float split = 0.25F;
+  const QuantParams params{Grid::kTwinSoftmax, 4, Granularity::kPerTensor, -1, {split / 7}, {0}, {1.0F / 7}};
+  for (int i = 0; i <= 1000; ++i) {
+    const float x = (static_cast<float>(i) + 0.3F) / 1001;  // no tie
+    const double steps = std::nearbyint(std::max(x, split) * 7) / 7.0;
+    const double low = std::nearbyint(std::min(x, split) / (split / 7)) * (split / 7);
+    EXPECT_NEAR(FakeQuantizeScalar(x, params), steps + low, 1e-6) << x;
+  }
+}
+
+TEST(QuantizeScalarTest, AChannelMayHaveItsOwnBitsAndCorrection) {
+  const QuantParams params{Grid::kAffine, 4, Granularity::kPerChannel, 0, {0.5F, 0.5F, 0.5F}, {0, 2, 0}, {}, {0, 2, 4},
+                           {0.25F, -1, 0}};
+  EXPECT_EQ(FakeQuantizeScalar(7, params, 0), 0.25F) << "no bits: the correction alone";
+  EXPECT_EQ(QuantizeScalar(7, params, 1), 3);
+  EXPECT_EQ(FakeQuantizeScalar(7, params, 1), -0.5F);
+  EXPECT_EQ(FakeQuantizeScalar(7, params, 2), 7.0F);
+}
+
 // Every grid and width on 4000 uniform values of its range.
 class GridSweep : public ::testing::TestWithParam<std::tuple<Grid, int>> {
  protected:
