@@ -111,6 +111,13 @@ Calibration::Calibration(const vit::VitModel& model, ImageSource& images, Progre
   PTQ_CHECK(batch_size > 0);
 }
 
+Result<std::vector<int64_t>> ImageSource::Labels() { return Unsupported("the calibration images have no labels here"); }
+
+Status Calibration::ForEachImageBatch(const std::function<Status(const at::Tensor&)>& visit) {
+  PTQ_RETURN_IF_ERROR(CheckHasImages());
+  return images_.ForEachBatch(batch_size_, visit);
+}
+
 Status Calibration::Visit(OpVisitor& visitor) {
   ObservingEngine engine(visitor);
   progress_.Begin("calibrate", (model_.config().depth + 2) * images_.count());

@@ -25,6 +25,8 @@ class ImageSource {
   virtual int64_t count() const = 0;
   // Calls visit with (b, channels, S, S) float32, b <= batch_size, until all images were seen or visit fails.
   virtual Status ForEachBatch(int64_t batch_size, const std::function<Status(const at::Tensor&)>& visit) = 0;
+  // The class of each image, in the same order.  Unsupported where the source gives none.
+  virtual Result<std::vector<int64_t>> Labels();
 };
 
 // Looks at the operands of the ops as the float model multiplies them.
@@ -66,6 +68,14 @@ class Calibration {
 
   int64_t image_count() const { return images_.count(); }
   const vit::VitModel& model() const { return model_; }
+
+  // The classes of the calibration images, for the methods that say they need them (method::Method::NeedsLabels).
+  // Errors: Unsupported where there are none to read.
+  Result<std::vector<int64_t>> Labels() { return images_.Labels(); }
+
+  // The images themselves, in order, batch by batch: for methods that run the whole model with an engine of their own.
+  // Errors: those of the images and of visit; InvalidArgument for no images.
+  Status ForEachImageBatch(const std::function<Status(const at::Tensor&)>& visit);
 
   // Shows every op of every stage to the visitor, stages in the order of execution, inside a stage batch by batch.
   // Inputs of a stage are the float model's (parallel calibration).

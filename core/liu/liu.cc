@@ -103,8 +103,9 @@ class Run {
   // The widths of an op: its group's, or the target.
   OpBits BitsOf(const vit::OpId& op) const {
     const auto chosen = chosen_bits_.find(op);
-    return chosen != chosen_bits_.end() ? OpBits{chosen->second, chosen->second}
-                                        : OpBits{inputs_.scheme.weight_bits, inputs_.scheme.activation_bits};
+    return chosen != chosen_bits_.end()
+               ? OpBits{chosen->second, chosen->second}
+               : OpBits{inputs_.scheme.weight_bits, inputs_.scheme.BitsOf(vit::OperandId{op, vit::Side::kLeft})};
   }
 
   // A step is about a ten-thousandth of the arithmetic of one pass over all ops.
@@ -294,7 +295,12 @@ class Liu final : public method::Method {
 
   const method::MethodInfo& info() const override { return info_; }
 
-  Status Supports(const method::Scheme&, const method::Parameters& parameters, const vit::VitConfig&) const override {
+  Status Supports(const method::Scheme& scheme, const method::Parameters& parameters,
+                  const vit::VitConfig&) const override {
+    if (scheme.Covers(vit::OpId{vit::OpKind::kPatchEmbed, -1}) &&
+        !scheme.Covers(vit::OperandId{{vit::OpKind::kPatchEmbed, -1}, vit::Side::kLeft})) {
+      return Unsupported("liu searches both intervals of an op; it cannot leave the patch embedding's input in float");
+    }
     const Settings settings = ReadSettings(parameters);
     if (settings.ranking && settings.rank_projection && !settings.separate_qkv) {
       return Unsupported("ranking_ops = qk_and_qkv ranks W^Q and W^K apart; it needs qkv_intervals = separate");

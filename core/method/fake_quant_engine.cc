@@ -10,6 +10,7 @@ FakeQuantEngine::FakeQuantEngine(const vit::VitModel& model, const Plan& plan) :
   for (const auto& [operand, params] : plan.operands) {
     Set(operand, params);
   }
+  norm_inputs_ = plan.norm_inputs;
 }
 
 void FakeQuantEngine::Set(const vit::OperandId& operand, const quant::QuantParams& params) {
@@ -34,6 +35,11 @@ at::Tensor FakeQuantEngine::Linear(const vit::OpId& op, const at::Tensor& input,
 
 at::Tensor FakeQuantEngine::MatMul(const vit::OpId& op, const at::Tensor& left, const at::Tensor& right) {
   return OpEngine::MatMul(op, Operand({op, vit::Side::kLeft}, left), Operand({op, vit::Side::kRight}, right));
+}
+
+at::Tensor FakeQuantEngine::NormInput(const vit::NormId& norm, const at::Tensor& x) {
+  const auto it = norm_inputs_.find(norm);
+  return it == norm_inputs_.end() ? x : quant::FakeQuantize(x, it->second);
 }
 
 at::Tensor FakeQuantEngine::Operand(const vit::OperandId& operand, const at::Tensor& x) const {

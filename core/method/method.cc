@@ -17,9 +17,10 @@ Status CheckSupport(const Method& method, const Scheme& scheme, const Parameters
 std::vector<vit::OperandId> CoveredOperands(const Scheme& scheme, const vit::VitConfig& config) {
   std::vector<vit::OperandId> operands;
   for (const vit::OpId& op : vit::AllOps(config)) {
-    if (scheme.Covers(op)) {
-      operands.push_back({op, vit::Side::kLeft});
-      operands.push_back({op, vit::Side::kRight});
+    for (const vit::Side side : {vit::Side::kLeft, vit::Side::kRight}) {
+      if (scheme.Covers(vit::OperandId{op, side})) {
+        operands.push_back({op, side});
+      }
     }
   }
   return operands;

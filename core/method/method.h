@@ -3,11 +3,11 @@
 // A method answers three questions and does nothing else:
 //   info()      who are you, and which parameters do you take?
 //   Supports()  can you meet this scheme?  If not: why.
-//   Quantize()  the model and unlabelled calibration images in, a Plan (plan.h) out.
+//   Quantize()  the model and the calibration images in, a Plan (plan.h) out.
 // The harness does the rest: it reads weights and images, executes the plan, measures accuracy, size and time, and
-// stores them.  So a method never reads a file, a label, a clock or the evaluation set, keeps no state between calls,
-// leaves the model untouched, and takes every random number from the stream it is given: same inputs, same plan, bit
-// for bit, whatever the number of threads.
+// stores them.  So a method never reads a file, a clock or the evaluation set, reads labels of calibration images only
+// where NeedsLabels() says so, keeps no state between calls, leaves the model untouched, and takes every random number
+// from the stream it is given: same inputs, same plan, bit for bit, whatever the number of threads.
 //
 // How to add one: docs/adding_a_method.md; the folder to copy: baselines/skeleton.
 #pragma once
@@ -62,8 +62,15 @@ class Method {
   // Ok, or Unsupported with one sentence of reason, which is stored as the trial's outcome.
   virtual Status Supports(const Scheme& scheme, const Parameters& parameters, const vit::VitConfig& config) const = 0;
 
-  // A plan that quantizes exactly the ops that the scheme covers, at the scheme's bits (Scheme::mixed: at bits of the
-  // method's choice, with Plan::allocation saying how they came about).  Granularity is the scheme's, but for one
+  // Whether Quantize() asks the calibration for labels under these parameters; where it says no, there are none to
+  // read.
+  virtual bool NeedsLabels(const Parameters& parameters) const {
+    (void)parameters;
+    return false;
+  }
+
+  // A plan that quantizes exactly the operands that the scheme covers, at the scheme's bits (Scheme::mixed: at bits of
+  // the method's choice, with Plan::allocation saying how they came about).  Granularity is the scheme's, but for one
   // freedom: per tensor, the fused qkv weight may count as the three linears that it is, and then has per-channel
   // parameters whose rows of q, of k and of v each share one scale and zero point.  The harness fills plan.method,
   // scheme, parameters and weights_sha256.

@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/base/error.h"
 #include "core/method/bit_allocation.h"
@@ -27,22 +28,34 @@ struct Plan {
   // Quantization of operands.  Per-channel scales run along axis 0 of a weight (its output rows).
   std::map<vit::OperandId, quant::QuantParams> operands;
 
+  // Quantization of the residual stream where a LayerNorm reads it (vit::OpEngine::NormInput).  Per-channel scales run
+  // along axis 2: no product reads the stream, so that a scale per channel costs no integer kernel its reduction.
+  std::map<vit::NormId, quant::QuantParams> norm_inputs;
+
   // Parameters that replace the model's own before execution, under canonical names, float32, same shapes: corrected
   // biases, rounded weights, LayerNorms with scales folded in.  A replaced weight is still quantized by `operands`.
   vit::TensorMap replaced_parameters;
 
+  // What a reader of the row should know of how the plan came about, by name: {"evaluations", "412"}.  Names of lower
+  // case letters and '_', values on one line.  A pure function of the method's inputs.  Executors ignore it.
+  std::map<std::string, std::string> notes;
+
   // How the bits were chosen; absent unless the scheme is mixed.  Executors ignore it.
   std::optional<BitAllocation> allocation;
 
-  bool empty() const { return operands.empty() && replaced_parameters.empty(); }
+  bool empty() const { return operands.empty() && norm_inputs.empty() && replaced_parameters.empty(); }
 };
 
+// The grids of the plan that no integer kernel can run, each once, ascending; empty: the plan can run in integers.
+std::vector<std::string> SimulatedOnlyGrids(const Plan& plan);
+
 // The plan fits a model of this geometry: its ops exist, each QuantParams is valid, per-channel axes and lengths match
-// a weight's rows, activations are per tensor.  The error names the operand.
+// a weight's rows, activations are per tensor, notes are well formed.  The error names the operand.
 Status Validate(const Plan& plan, const vit::VitConfig& config);
 
 // Plan <-> named tensors and text, the content of a safetensors file (experiments/plan_file.h writes it); decoding
-// what was encoded gives the same plan bit for bit.  Format version 1.
+// what was encoded gives the same plan bit for bit.  Format version 1; 2 where the plan has norm_inputs, notes, or a
+// QuantParams with more than scales and zero points.
 struct EncodedPlan {
   vit::TensorMap tensors;
   std::map<std::string, std::string> metadata;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 
 #include "core/method/plan.h"
@@ -6,8 +7,10 @@ namespace ptq::method {
 namespace {
 
 constexpr char kFormat[] = "ptqbench-plan";
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 constexpr char kOperandPrefix[] = "operand.";
+constexpr char kNormPrefix[] = "norm_input.";
+constexpr char kNotePrefix[] = "note.";
 constexpr char kReplacedPrefix[] = "replaced.";
 constexpr char kAllocation[] = "allocation";
 
@@ -74,7 +77,40 @@ Result<vit::OperandId> ParseOperand(const std::string& name) {
   return vit::OperandId{*op, side == "left" ? vit::Side::kLeft : vit::Side::kRight};
 }
 
-Result<quant::QuantParams> DecodeOperand(const EncodedPlan& encoded, const std::string& key, const std::string& text) {
+// Whether params has a field that format version 1 did not know.
+bool IsVersion2(const quant::QuantParams& params) {
+  return quant::SimulatedOnly(params.grid) || !params.channel_bits.empty() || !params.correction.empty();
+}
+
+void EncodeOperand(const std::string& key, const quant::QuantParams& params, EncodedPlan* encoded) {
+  const auto length = static_cast<int64_t>(params.scale.size());
+  encoded->metadata[key] = Describe(params);
+  encoded->tensors[key + ".scale"] = vit::MakeTensor(params.scale, {length});
+  encoded->tensors[key + ".zero_point"] = vit::MakeTensor(params.zero_point, {length});
+  if (!params.second_scale.empty()) {
+    encoded->tensors[key + ".second_scale"] = vit::MakeTensor(params.second_scale, {length});
+  }
+  if (!params.channel_bits.empty()) {
+    encoded->tensors[key + ".channel_bits"] = vit::MakeTensor(params.channel_bits, {length});
+  }
+  if (!params.correction.empty()) {
+    encoded->tensors[key + ".correction"] = vit::MakeTensor(params.correction, {length});
+  }
+}
+
+// The values of a tensor that may be absent; counts it where it is there.
+template <typename T>
+Result<std::vector<T>> OptionalValues(const vit::TensorMap& tensors, const std::string& name, vit::DType dtype,
+                                      size_t* used) {
+  if (tensors.count(name) == 0) {
+    return std::vector<T>();
+  }
+  ++*used;
+  return Values<T>(tensors, name, dtype);
+}
+
+Result<quant::QuantParams> DecodeOperand(const EncodedPlan& encoded, const std::string& key, const std::string& text,
+                                         size_t* tensors_used) {
   const std::vector<std::string> words = Split(text);
   if (words.size() != 4) {
     return Corrupt("'" + text + "' does not describe a quantized operand");
@@ -86,6 +122,13 @@ Result<quant::QuantParams> DecodeOperand(const EncodedPlan& encoded, const std::
   PTQ_ASSIGN_OR_RETURN(params.axis, ParseInt(words[3]));
   PTQ_ASSIGN_OR_RETURN(params.scale, Values<float>(encoded.tensors, key + ".scale", vit::DType::kF32));
   PTQ_ASSIGN_OR_RETURN(params.zero_point, Values<int32_t>(encoded.tensors, key + ".zero_point", vit::DType::kI32));
+  *tensors_used += 2;
+  PTQ_ASSIGN_OR_RETURN(params.second_scale,
+                       OptionalValues<float>(encoded.tensors, key + ".second_scale", vit::DType::kF32, tensors_used));
+  PTQ_ASSIGN_OR_RETURN(params.channel_bits,
+                       OptionalValues<int32_t>(encoded.tensors, key + ".channel_bits", vit::DType::kI32, tensors_used));
+  PTQ_ASSIGN_OR_RETURN(params.correction,
+                       OptionalValues<float>(encoded.tensors, key + ".correction", vit::DType::kF32, tensors_used));
   PTQ_RETURN_IF_ERROR(quant::Validate(params));
   return params;
 }
@@ -96,18 +139,23 @@ bool StartsWith(const std::string& text, const char* prefix) { return text.rfind
 
 EncodedPlan Encode(const Plan& plan) {
   EncodedPlan encoded;
+  const bool plain = plan.norm_inputs.empty() && plan.notes.empty() &&
+                     std::none_of(plan.operands.begin(), plan.operands.end(),
+                                  [](const auto& each) { return IsVersion2(each.second); });
   encoded.metadata = {{"format", kFormat},
-                      {"format_version", std::to_string(kVersion)},
+                      {"format_version", std::to_string(plain ? 1 : kVersion)},
                       {"method", plan.method},
                       {"scheme", plan.scheme},
                       {"parameters", plan.parameters},
                       {"weights_sha256", plan.weights_sha256}};
   for (const auto& [operand, params] : plan.operands) {
-    const std::string key = kOperandPrefix + operand.name();
-    const auto length = static_cast<int64_t>(params.scale.size());
-    encoded.metadata[key] = Describe(params);
-    encoded.tensors[key + ".scale"] = vit::MakeTensor(params.scale, {length});
-    encoded.tensors[key + ".zero_point"] = vit::MakeTensor(params.zero_point, {length});
+    EncodeOperand(kOperandPrefix + operand.name(), params, &encoded);
+  }
+  for (const auto& [norm, params] : plan.norm_inputs) {
+    EncodeOperand(kNormPrefix + norm.name(), params, &encoded);
+  }
+  for (const auto& [name, value] : plan.notes) {
+    encoded.metadata[kNotePrefix + name] = value;
   }
   for (const auto& [name, tensor] : plan.replaced_parameters) {
     PTQ_CHECK(tensor.dtype == vit::DType::kF32) << name;
@@ -147,12 +195,23 @@ Result<Plan> Decode(const EncodedPlan& encoded) {
   for (const auto& [key, value] : encoded.metadata) {
     if (StartsWith(key, kOperandPrefix)) {
       PTQ_ASSIGN_OR_RETURN(const vit::OperandId operand, ParseOperand(key.substr(std::strlen(kOperandPrefix))));
-      const Result<quant::QuantParams> params = DecodeOperand(encoded, key, value);
+      const Result<quant::QuantParams> params = DecodeOperand(encoded, key, value, &tensors_used);
       if (!params.ok()) {
         return Corrupt(params.error().message, operand.name());
       }
       plan.operands[operand] = *params;
-      tensors_used += 2;
+    } else if (StartsWith(key, kNormPrefix)) {
+      const Result<vit::NormId> norm = vit::ParseNorm(key.substr(std::strlen(kNormPrefix)));
+      if (!norm.ok()) {
+        return Corrupt(norm.error().message);
+      }
+      const Result<quant::QuantParams> params = DecodeOperand(encoded, key, value, &tensors_used);
+      if (!params.ok()) {
+        return Corrupt(params.error().message, norm->name());
+      }
+      plan.norm_inputs[*norm] = *params;
+    } else if (StartsWith(key, kNotePrefix)) {
+      plan.notes[key.substr(std::strlen(kNotePrefix))] = value;
     }
   }
   for (const auto& [name, tensor] : encoded.tensors) {

@@ -132,6 +132,21 @@ TEST_F(SimulatedTest, PerChannelWeightsUseOneScalePerRow) {
   }
 }
 
+// The quantized stream goes on past the LayerNorm: what the last one reads changes the logits as rounding x does.
+TEST_F(SimulatedTest, InputsOfLayerNormsAreQuantized) {
+  method::Plan plan;
+  quant::QuantParams coarse{quant::Grid::kAffine, 4, quant::Granularity::kPerTensor, -1, {0.5F}, {8}};
+  for (const vit::NormId& norm : vit::AllNorms(model_.config())) {
+    plan.norm_inputs = {{norm, coarse}};
+    EXPECT_FALSE(BitEqual(Run(plan), float_logits_)) << norm.name();
+  }
+  plan.norm_inputs.clear();
+  for (const vit::NormId& norm : vit::AllNorms(model_.config())) {
+    plan.norm_inputs[norm] = {quant::Grid::kAffine, 16, quant::Granularity::kPerTensor, -1, {1e-3F}, {32768}};
+  }
+  EXPECT_GT(testing::SignalToNoise(float_logits_, Run(plan)), 40);
+}
+
 TEST_F(SimulatedTest, RefusalsNameTheOperand) {
   const quant::QuantParams scalar{quant::Grid::kAffine, 8, quant::Granularity::kPerTensor, -1, {1}, {0}};
   const quant::QuantParams rows{quant::Grid::kAffine, 8, quant::Granularity::kPerChannel, 0, {1, 1, 1}, {0, 0, 0}};

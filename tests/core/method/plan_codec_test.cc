@@ -51,12 +51,32 @@ BitAllocation Allocation() {
   return allocation;
 }
 
+// All that format version 2 added: the grids that are not uniform, bits and corrections of channels, quantized inputs
+// of LayerNorms, notes.
+Plan SecondPlan() {
+  Plan plan = FullPlan();
+  using quant::Grid;
+  const auto tensor = quant::Granularity::kPerTensor;
+  const auto channel = quant::Granularity::kPerChannel;
+  plan.operands[{{vit::OpKind::kPv, 0}, vit::Side::kLeft}] = {Grid::kLogSqrt2, 4, tensor, -1, {0.9F}, {0}};
+  plan.operands[{{vit::OpKind::kPv, 1}, vit::Side::kLeft}] = {Grid::kTwinSoftmax, 4, tensor, -1, {0.01F}, {0}, {0.1F}};
+  plan.operands[{{vit::OpKind::kFc2, 0}, vit::Side::kLeft}] = {Grid::kTwinSigned, 6, tensor, -1, {0.1F}, {0}, {1e-30F}};
+  plan.operands[{{vit::OpKind::kFc2, 0}, vit::Side::kRight}] = {
+      Grid::kAffine, 4, channel, 0, {0.1F, 0.2F}, {0, 3}, {}, {0, 6}, {-0.0F, 1e-45F}};
+  plan.norm_inputs[{vit::NormId::Kind::kNorm2, 1}] = {Grid::kAffine, 8, channel, 2, {0.1F, 0.4F}, {9, 9}};
+  plan.norm_inputs[{}] = {Grid::kAffine, 8, tensor, -1, {0.5F}, {255}};
+  plan.notes = {{"evaluations", "412"}, {"rule", "vertex, p = 2.9"}};
+  return plan;
+}
+
 void ExpectSame(const Plan& a, const Plan& b) {
   EXPECT_EQ(a.method, b.method);
   EXPECT_EQ(a.scheme, b.scheme);
   EXPECT_EQ(a.parameters, b.parameters);
   EXPECT_EQ(a.weights_sha256, b.weights_sha256);
   EXPECT_TRUE(a.operands == b.operands);
+  EXPECT_TRUE(a.norm_inputs == b.norm_inputs);
+  EXPECT_EQ(a.notes, b.notes);
   ASSERT_EQ(a.replaced_parameters.size(), b.replaced_parameters.size());
   for (const auto& [name, tensor] : a.replaced_parameters) {
     ASSERT_EQ(b.replaced_parameters.count(name), 1U) << name;
@@ -75,6 +95,45 @@ TEST(PlanCodecTest, RoundTripIsExact) {
   const Result<Plan> back = Decode(Encode(FullPlan()));
   ASSERT_TRUE(back.ok()) << back.error().ToString();
   ExpectSame(FullPlan(), *back);
+}
+
+TEST(PlanCodecTest, WhatVersionTwoAddedRoundTrips) {
+  const EncodedPlan encoded = Encode(SecondPlan());
+  EXPECT_EQ(encoded.metadata.at("format_version"), "2");
+  EXPECT_EQ(encoded.metadata.at("norm_input.blocks.1.norm2"), "affine 8 per_channel 2");
+  EXPECT_EQ(encoded.metadata.at("note.evaluations"), "412");
+  EXPECT_EQ(encoded.tensors.at("operand.blocks.0.mlp.fc2.right.channel_bits").dtype, vit::DType::kI32);
+  const Result<Plan> back = Decode(encoded);
+  ASSERT_TRUE(back.ok()) << back.error().ToString();
+  ExpectSame(SecondPlan(), *back);
+}
+
+TEST(PlanCodecTest, DamagedPartsOfVersionTwoAreCorrupt) {
+  const std::string fc2 = "operand.blocks.0.mlp.fc2.";
+  const std::pair<const char*, std::function<void(EncodedPlan&)>> damages[] = {
+      {"no second scale", [&](EncodedPlan& e) { e.tensors.erase(fc2 + "left.second_scale"); }},
+      {"short bits",
+       [&](EncodedPlan& e) { e.tensors[fc2 + "right.channel_bits"] = vit::MakeTensor(std::vector<int32_t>{4}, {1}); }},
+      {"float bits",
+       [&](EncodedPlan& e) {
+         e.tensors[fc2 + "right.channel_bits"] = vit::MakeTensor(std::vector<float>{4, 4}, {2});
+       }},
+      {"short correction",
+       [&](EncodedPlan& e) { e.tensors[fc2 + "right.correction"] = vit::MakeTensor(std::vector<float>{4}, {1}); }},
+      {"unknown norm", [](EncodedPlan& e) { e.metadata["norm_input.blocks.0.norm3"] = "affine 8 per_tensor -1"; }},
+      {"norm without scale", [](EncodedPlan& e) { e.tensors.erase("norm_input.norm.scale"); }},
+      {"surplus tensor",
+       [&](EncodedPlan& e) {
+         e.tensors[fc2 + "right.third"] = vit::MakeTensor(std::vector<float>{1, 1}, {2});
+       }},
+  };
+  for (const auto& [name, damage] : damages) {
+    EncodedPlan encoded = Encode(SecondPlan());
+    damage(encoded);
+    const Result<Plan> decoded = Decode(encoded);
+    ASSERT_FALSE(decoded.ok()) << name;
+    EXPECT_EQ(decoded.error().code, ErrorCode::kCorrupt) << name << ": " << decoded.error().ToString();
+  }
 }
 
 TEST(PlanCodecTest, TheEmptyPlanRoundTrips) {
@@ -119,11 +178,11 @@ TEST(PlanCodecTest, FormatVersionOneIsFrozen) {
 
 TEST(PlanCodecTest, ANewerVersionIsUnsupported) {
   EncodedPlan encoded = Encode(FullPlan());
-  encoded.metadata["format_version"] = "2";
+  encoded.metadata["format_version"] = "3";
   const Result<Plan> decoded = Decode(encoded);
   ASSERT_FALSE(decoded.ok());
   EXPECT_EQ(decoded.error().code, ErrorCode::kUnsupported);
-  EXPECT_THAT(decoded.error().message, HasSubstr("format version 2"));
+  EXPECT_THAT(decoded.error().message, HasSubstr("format version 3"));
 }
 
 TEST(PlanCodecTest, EveryDamageIsCorrupt) {
@@ -140,7 +199,7 @@ TEST(PlanCodecTest, EveryDamageIsCorrupt) {
       {"no description", [&](EncodedPlan& e) { e.metadata.erase(fc1); }},
       {"empty description", [&](EncodedPlan& e) { e.metadata[fc1] = ""; }},
       {"surplus word", [&](EncodedPlan& e) { e.metadata[fc1] += " 1"; }},
-      {"unknown grid", [&](EncodedPlan& e) { e.metadata[fc1] = "log2 8 per_tensor -1"; }},
+      {"unknown grid", [&](EncodedPlan& e) { e.metadata[fc1] = "log10 8 per_tensor -1"; }},
       {"unknown granularity", [&](EncodedPlan& e) { e.metadata[fc1] = "affine 8 per_row -1"; }},
       {"bits 1", [&](EncodedPlan& e) { e.metadata[fc1] = "affine 1 per_tensor -1"; }},
       {"bits 17", [&](EncodedPlan& e) { e.metadata[fc1] = "affine 17 per_tensor -1"; }},
@@ -182,7 +241,7 @@ TEST(PlanCodecTest, EveryDamageIsCorrupt) {
 
 TEST(PlanCodecTest, ADamagedOperandIsNamed) {
   EncodedPlan encoded = Encode(FullPlan());
-  encoded.metadata["operand.blocks.0.mlp.fc1.left"] = "log2 8 per_tensor -1";
+  encoded.metadata["operand.blocks.0.mlp.fc1.left"] = "log10 8 per_tensor -1";
   EXPECT_EQ(Decode(encoded).error().where, "blocks.0.mlp.fc1.left");
 }
 

@@ -37,6 +37,60 @@ TEST(ValidatePlanTest, AcceptsTheEmptyPlanAndFittingOperands) {
   EXPECT_TRUE(Check(kFc1Input, PerTensor(8)).ok());
 }
 
+TEST(ValidatePlanTest, InputsOfLayerNormsMayBePerChannel) {
+  const auto check = [](const vit::NormId& norm, const quant::QuantParams& params) {
+    Plan plan;
+    plan.norm_inputs[norm] = params;
+    const Status status = Validate(plan, testing::TinyConfig());
+    return status.ok() ? "" : status.error().ToString();
+  };
+  const vit::NormId norm1{vit::NormId::Kind::kNorm1, 0};
+  const int64_t width = testing::TinyConfig().width;
+  EXPECT_EQ(check(norm1, PerTensor(8)), "");
+  EXPECT_EQ(check(norm1, PerChannel(8, width, 2)), "");
+  EXPECT_THAT(check(norm1, PerChannel(8, width, 0)), HasSubstr("axis 2"));
+  EXPECT_THAT(check(norm1, PerChannel(8, width - 1, 2)), HasSubstr("blocks.0.norm1"));
+  EXPECT_THAT(check({vit::NormId::Kind::kNorm2, 99}, PerTensor(8)), HasSubstr("does not have"));
+}
+
+TEST(ValidatePlanTest, NotesAreNamesWithOneLineOfText) {
+  const auto check = [](const std::string& name, const std::string& value) {
+    Plan plan;
+    plan.notes[name] = value;
+    return Validate(plan, testing::TinyConfig()).ok();
+  };
+  EXPECT_TRUE(check("evaluations", "412"));
+  EXPECT_FALSE(check("", "1"));
+  EXPECT_FALSE(check("Evaluations", "1"));
+  EXPECT_FALSE(check("a", ""));
+  EXPECT_FALSE(check("a", "two\nlines"));
+}
+
+TEST(SimulatedOnlyGridsTest, ListsEachGridOnce) {
+  Plan plan;
+  plan.operands[kFc1Input] = PerTensor(8);
+  EXPECT_TRUE(SimulatedOnlyGrids(plan).empty());
+  for (int64_t block = 0; block < 2; ++block) {
+    plan.operands[{{vit::OpKind::kPv, block}, vit::Side::kLeft}].grid = quant::Grid::kTwinSoftmax;
+    plan.operands[{{vit::OpKind::kFc2, block}, vit::Side::kLeft}].grid = quant::Grid::kLog2;
+  }
+  EXPECT_EQ(SimulatedOnlyGrids(plan), (std::vector<std::string>{"log2", "twin_softmax"}));
+}
+
+// Rows of 0 and 8 bits in place of 4: 32 rows of 16 weights, 16 of them at 8 bits; a byte a row says so, and
+// corrections are floats.
+TEST(SizeUnderTest, RowsMayHaveTheirOwnBits) {
+  Plan plan;
+  plan.operands[kFc1Weight] = PerChannel(4, 32);
+  const double even = SizeUnder(plan, testing::TinyConfig()).true_bytes;
+  quant::QuantParams& rows = plan.operands[kFc1Weight];
+  rows.channel_bits.assign(32, 0);
+  std::fill(rows.channel_bits.begin(), rows.channel_bits.begin() + 16, 8);
+  EXPECT_EQ(SizeUnder(plan, testing::TinyConfig()).true_bytes, even + 32);
+  rows.correction.assign(32, 0.5F);
+  EXPECT_EQ(SizeUnder(plan, testing::TinyConfig()).true_bytes, even + 32 + 4 * 32);
+}
+
 TEST(ValidatePlanTest, RefusalsNameTheOperand) {
   struct Case {
     vit::OperandId operand;

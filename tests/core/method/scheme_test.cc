@@ -25,15 +25,15 @@ TEST(SchemeTest, EachSwitchUncoversItsOps) {
     EXPECT_TRUE(scheme.Covers(op)) << op.name();
   }
   scheme.quantize_patch_embed = false;
-  EXPECT_FALSE(scheme.Covers({vit::OpKind::kPatchEmbed, -1}));
+  EXPECT_FALSE(scheme.Covers(vit::OpId{vit::OpKind::kPatchEmbed, -1}));
   scheme.quantize_head = false;
-  EXPECT_FALSE(scheme.Covers({vit::OpKind::kHead, -1}));
-  EXPECT_FALSE(scheme.Covers({vit::OpKind::kHeadDist, -1}));
+  EXPECT_FALSE(scheme.Covers(vit::OpId{vit::OpKind::kHead, -1}));
+  EXPECT_FALSE(scheme.Covers(vit::OpId{vit::OpKind::kHeadDist, -1}));
   scheme.quantize_attention_products = false;
-  EXPECT_FALSE(scheme.Covers({vit::OpKind::kQk, 0}));
-  EXPECT_FALSE(scheme.Covers({vit::OpKind::kPv, 0}));
+  EXPECT_FALSE(scheme.Covers(vit::OpId{vit::OpKind::kQk, 0}));
+  EXPECT_FALSE(scheme.Covers(vit::OpId{vit::OpKind::kPv, 0}));
   for (const vit::OpKind kind : {vit::OpKind::kQkv, vit::OpKind::kProj, vit::OpKind::kFc1, vit::OpKind::kFc2}) {
-    EXPECT_TRUE(scheme.Covers({kind, 0}));
+    EXPECT_TRUE(scheme.Covers(vit::OpId{kind, 0}));
   }
 }
 
@@ -42,6 +42,31 @@ TEST(SchemeTest, BitsFollowTheOperand) {
   EXPECT_EQ(scheme.BitsOf({{vit::OpKind::kFc1, 0}, vit::Side::kRight}), 4);
   EXPECT_EQ(scheme.BitsOf({{vit::OpKind::kFc1, 0}, vit::Side::kLeft}), 6);
   EXPECT_EQ(scheme.BitsOf({{vit::OpKind::kQk, 0}, vit::Side::kRight}), 6);
+}
+
+TEST(SchemeTest, ThePictureMayHaveBitsOfItsOwn) {
+  const vit::OperandId picture{{vit::OpKind::kPatchEmbed, -1}, vit::Side::kLeft};
+  const vit::OperandId kernel{{vit::OpKind::kPatchEmbed, -1}, vit::Side::kRight};
+  Scheme scheme{4, 6};
+  EXPECT_EQ(scheme.BitsOf(picture), 6);
+  scheme.patch_input_bits = 8;
+  EXPECT_EQ(scheme.BitsOf(picture), 8);
+  EXPECT_EQ(scheme.BitsOf(kernel), 4);
+  EXPECT_TRUE(scheme.Covers(picture));
+  EXPECT_EQ(scheme.ToString(), Scheme({4, 6}).ToString() + " patch_input_bits=8");
+  scheme.patch_input_bits = 32;
+  EXPECT_FALSE(scheme.Covers(picture));
+  EXPECT_TRUE(scheme.Covers(kernel));
+  scheme.quantize_patch_embed = false;
+  EXPECT_FALSE(scheme.Covers(kernel));
+  for (const int bits : {1, 17, 31, 33, -1}) {
+    scheme.patch_input_bits = bits;
+    EXPECT_FALSE(Validate(scheme).ok()) << bits;
+  }
+  Scheme mixed;
+  mixed.mixed = true;
+  mixed.patch_input_bits = 8;
+  EXPECT_FALSE(Validate(mixed).ok());
 }
 
 TEST(SchemeTest, BitsOutsideTheGridsAreRefused) {
