@@ -10,7 +10,7 @@ packages=(
   g++ bazel-bootstrap bazel-rules-cc bazel-rules-java
   libtorch-dev libopenblas0-openmp libdnnl-dev
   libtomlplusplus-dev libsqlite3-dev libcli11-dev
-  libgtest-dev libgmock-dev libbenchmark-dev
+  libgtest-dev libgmock-dev libbenchmark-dev libnlopt-dev
   libfmt-dev nlohmann-json3-dev libssl-dev libzip-dev
   libturbojpeg0-dev libpng-dev libexif-dev
 )

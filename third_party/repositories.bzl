@@ -46,6 +46,13 @@ def system_repositories():
         target = "onednn",
     )
     system_library(
+        name = "system_nlopt",
+        apt = "libnlopt-dev",
+        headers = ["nlopt.h"],
+        libs = ["nlopt"],
+        target = "nlopt",
+    )
+    system_library(
         name = "system_cli11",
         apt = "libcli11-dev",
         headers = ["CLI"],
