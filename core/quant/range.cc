@@ -48,6 +48,21 @@ Result<Range> AbsoluteQuantileRange(const at::Tensor& x, double p, Granularity g
   return range;
 }
 
+Result<Range> QuantileRange(const at::Tensor& x, double p, Granularity granularity) {
+  PTQ_CHECK(p >= 0.5 && p <= 1) << p;
+  PTQ_RETURN_IF_ERROR(CheckFinite(x));
+  const at::Tensor slices = Slices(x, granularity);
+  Range range;
+  for (int64_t s = 0; s < slices.size(0); ++s) {
+    std::vector<float> values = ToVector(slices[s]);
+    const auto high = static_cast<float>(ExactQuantile(values, p));
+    const auto low = static_cast<float>(ExactQuantile(values, 1 - p));
+    range.min.push_back(std::min(low, high));
+    range.max.push_back(high);
+  }
+  return range;
+}
+
 double ExactQuantile(std::vector<float>& values, double p) {
   PTQ_CHECK(!values.empty() && p >= 0 && p <= 1) << values.size() << " values, p " << p;
   const double target = p * static_cast<double>(values.size() - 1);

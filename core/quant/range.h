@@ -22,6 +22,10 @@ Result<Range> RangeOf(const at::Tensor& x, Granularity granularity);
 // interpolation at index p * (n - 1); p = 1 is the maximum.  Errors: those of RangeOf.
 Result<Range> AbsoluteQuantileRange(const at::Tensor& x, double p, Granularity granularity);
 
+// The exact (1 - p)- and p-quantile of x, per tensor or slice, 0.5 <= p <= 1; p = 1 is RangeOf.  Errors: those of
+// RangeOf.
+Result<Range> QuantileRange(const at::Tensor& x, double p, Granularity granularity);
+
 // The exact quantile of values at index p * (n - 1) with linear interpolation, by selection; reorders `values`.
 // 0 <= p <= 1, not empty.
 double ExactQuantile(std::vector<float>& values, double p);

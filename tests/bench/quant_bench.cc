@@ -44,6 +44,22 @@ void BM_FakeQuantize(benchmark::State& state) {
 }
 BENCHMARK(BM_FakeQuantize)->Arg(1)->Arg(2)->UseRealTime();
 
+// A LayerNorm's input: neighbouring elements belong to different channels.
+void BM_FakeQuantizeLastAxis(benchmark::State& state) {
+  at::set_num_threads(static_cast<int>(state.range(0)));
+  const at::Tensor x = at::randn({kTokens, kHidden});
+  QuantParams params = Params();
+  params.granularity = Granularity::kPerChannel;
+  params.axis = 1;
+  params.scale.assign(kHidden, params.scale[0]);
+  params.zero_point.assign(kHidden, params.zero_point[0]);
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(FakeQuantize(x, params).data_ptr<float>());
+  }
+  Count(state);
+}
+BENCHMARK(BM_FakeQuantizeLastAxis)->Arg(1)->Arg(2)->UseRealTime();
+
 }  // namespace
 }  // namespace ptq::quant
 

@@ -166,6 +166,26 @@ TEST(FakeQuantTest, BitsAndCorrectionsOfChannelsEqualTheReference) {
                   {Grid::kAffine, 4, Granularity::kPerChannel, 2, {0.1F, 0.2F, 0.4F, 0.8F}, {7, 7, 7, 7}});
 }
 
+// As a LayerNorm's input has it: neighbouring elements belong to different channels; in the simulation zero points may
+// lie outside the codes.
+TEST(FakeQuantTest, ChannelsSideBySideEqualTheReference) {
+  for (const int64_t channels : {1, 7, 8, 33, 192}) {
+    QuantParams params{Grid::kAffine, 4, Granularity::kPerChannel, 2, {}, {}};
+    for (int64_t c = 0; c < channels; ++c) {
+      params.scale.push_back(std::ldexp(0.3F + 0.01F * static_cast<float>(c), static_cast<int>(c % 5) - 4));
+      params.zero_point.push_back(static_cast<int32_t>(c % 9) * 7 - 20);
+    }
+    const at::Tensor x = RandomTensor({3, 401, channels}, 11) * 3;
+    ExpectReference(x, params);
+    const int threads = at::get_num_threads();
+    at::set_num_threads(1);
+    const at::Tensor one = FakeQuantize(x, params);
+    at::set_num_threads(3);
+    EXPECT_TRUE(BitEqual(one, FakeQuantize(x, params)));
+    at::set_num_threads(threads);
+  }
+}
+
 TEST(FakeQuantTest, StridedInputsAreReadInTheirLogicalOrder) {
   const at::Tensor x = RandomTensor({6, 8}, 5);
   for (const at::Tensor& view : {x.t(), x.slice(1, 1, 7, 2), x.narrow(0, 2, 3), x.select(1, 3).expand({4, 6})}) {

@@ -106,6 +106,23 @@ TEST(AbsoluteQuantileRangeTest, IsSymmetricAndPerRow) {
   EXPECT_EQ(whole.max, (std::vector<float>{40}));
 }
 
+TEST(QuantileRangeTest, IsTwoSidedAndPerRow) {
+  // Rows 0..100 and 200..300 in steps of 1: the quantile p lies at 100 p.
+  const at::Tensor x = at::cat({at::arange(0, 101), at::arange(200, 301)}).to(at::kFloat).view({2, 101});
+  const Range rows = QuantileRange(x, 0.95, Granularity::kPerChannel).value();
+  ASSERT_EQ(rows.min.size(), 2U);
+  EXPECT_NEAR(rows.min[0], 5, 1e-5);
+  EXPECT_NEAR(rows.max[0], 95, 1e-5);
+  EXPECT_NEAR(rows.min[1], 205, 1e-4);
+  EXPECT_NEAR(rows.max[1], 295, 1e-4);
+  const Range whole = QuantileRange(x, 1, Granularity::kPerTensor).value();
+  EXPECT_EQ(whole.min, (std::vector<float>{0}));
+  EXPECT_EQ(whole.max, (std::vector<float>{300}));
+  const Range median = QuantileRange(x, 0.5, Granularity::kPerChannel).value();
+  EXPECT_EQ(median.min, median.max);
+  EXPECT_FALSE(QuantileRange(at::tensor({1.0F, INFINITY}), 0.9, Granularity::kPerTensor).ok());
+}
+
 TEST(WeightParamsTest, GranularitySetsTheAxis) {
   const Range rows{{-1, -2}, {1, 2}};
   const QuantParams per_channel = WeightParams(Grid::kSymmetricFull, 8, Granularity::kPerChannel, rows).value();
