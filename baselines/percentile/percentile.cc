@@ -23,7 +23,12 @@ class Percentile final : public method::Method {
          0.5,
          1.0,
          {}},
-        {"weight_percentile", 1.0, "the quantile of |w| that is kept; 1 keeps the whole range", 0.5, 1.0, {}},
+        {"weight_percentile",
+         1.0,
+         "the quantile of weights that is kept, of |w| on symmetric grids, two-sided on the affine one; 1: all",
+         0.5,
+         1.0,
+         {}},
         {"activation_grid",
          std::string("symmetric_full"),
          "grid of activations; symmetric_full is Liu et al. 2021, Eq. 8",
@@ -35,7 +40,7 @@ class Percentile final : public method::Method {
          "grid of weights",
          {},
          {},
-         {"symmetric_full", "symmetric_restricted"}},
+         {"affine", "symmetric_full", "symmetric_restricted"}},
     };
   }
 
@@ -55,8 +60,10 @@ class Percentile final : public method::Method {
     rules.activation_range = [=](const vit::OperandId& operand, const calib::TensorStatistics& seen) {
       return ActivationRange(seen, operand, grid, kept);
     };
+    const bool two_sided = rules.weight_grid == quant::Grid::kAffine;
     rules.weight_range = [=](const at::Tensor& weight, quant::Granularity granularity) {
-      return quant::AbsoluteQuantileRange(weight, weight_kept, granularity);
+      return two_sided ? quant::QuantileRange(weight, weight_kept, granularity)
+                       : quant::AbsoluteQuantileRange(weight, weight_kept, granularity);
     };
     return method::PlanFromRanges(inputs, rules);
   }

@@ -84,6 +84,36 @@ TEST_F(PercentileTest, WeightsHaveAPercentileOfTheirOwn) {
   EXPECT_FLOAT_EQ(plan.operands.at(fc1).scale[0], quant::ExactQuantile(absolute, 0.9) / 127);
 }
 
+// One channel is the affine grid over the two-sided quantile of `values`.
+void ExpectAffineOver(const quant::QuantParams& params, size_t channel, std::vector<float> values, double kept) {
+  const auto low = static_cast<float>(quant::ExactQuantile(values, 1 - kept));
+  const auto high = static_cast<float>(quant::ExactQuantile(values, kept));
+  const quant::QuantParams expected =
+      quant::ParamsFromRange(quant::Grid::kAffine, params.num_bits, {low}, {high}).value();
+  EXPECT_EQ(params.scale[channel], expected.scale[0]) << channel;
+  EXPECT_EQ(params.zero_point[channel], expected.zero_point[0]) << channel;
+}
+
+TEST_F(PercentileTest, WeightsOnTheAffineGridAreClippedOnBothSidesPerTensorAndPerRow) {
+  const vit::OperandId fc2{{vit::OpKind::kFc2, 0}, vit::Side::kRight};  // (16, 32)
+  const std::vector<float>& weight = tiny_.ValuesOf(fc2);
+  method::Scheme scheme;
+  for (const double kept : {0.9, 0.99, 1.0}) {
+    const std::map<std::string, method::ParameterValue> given = {{"weight_grid", std::string("affine")},
+                                                                 {"weight_percentile", kept}};
+    scheme.weight_granularity = quant::Granularity::kPerTensor;
+    const method::Plan whole = tiny_.Run(*method_, scheme, given).value();
+    EXPECT_EQ(whole.operands.at(fc2).grid, quant::Grid::kAffine);
+    ExpectAffineOver(whole.operands.at(fc2), 0, weight, kept);
+    scheme.weight_granularity = quant::Granularity::kPerChannel;
+    const method::Plan rows = tiny_.Run(*method_, scheme, given).value();
+    ASSERT_EQ(rows.operands.at(fc2).scale.size(), 16U);
+    for (size_t row = 0; row < 16; ++row) {
+      ExpectAffineOver(rows.operands.at(fc2), row, {weight.begin() + row * 32, weight.begin() + (row + 1) * 32}, kept);
+    }
+  }
+}
+
 TEST_F(PercentileTest, APercentileBelowAHalfIsRefused) {
   EXPECT_FALSE(tiny_.Run(*method_, {}, {{"percentile", 0.49}}).ok());
   EXPECT_FALSE(tiny_.Run(*method_, {}, {{"percentile", 1.01}}).ok());
