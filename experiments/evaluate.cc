@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <future>
 #include <numeric>
 
@@ -25,26 +26,6 @@ TopClasses Top(const float* logits, int64_t classes) {
   return top;
 }
 
-// Runs each batch on a thread of its own, in which LibTorch computes alone, so that logits do not depend on the number
-// of threads.  An exception of a thread is thrown here.
-std::vector<at::Tensor> RunSideBySide(exec::Executor& executor, const std::vector<at::Tensor>& batches) {
-  std::vector<std::future<at::Tensor>> running;
-  for (const at::Tensor& batch : batches) {
-    running.push_back(std::async(std::launch::async, [&executor, &batch] {
-      at::set_num_threads(1);
-      return executor.Run(batch).contiguous();
-    }));
-  }
-  std::vector<at::Tensor> logits;
-  for (std::future<at::Tensor>& each : running) {
-    each.wait();
-  }
-  for (std::future<at::Tensor>& each : running) {
-    logits.push_back(each.get());
-  }
-  return logits;
-}
-
 }  // namespace
 
 int64_t EvaluationBatchSize(const vit::VitConfig& config) {
@@ -57,27 +38,36 @@ Status Evaluate(exec::Executor& executor, calib::ImageSource& images, int64_t ba
   progress.Begin("evaluate", images.count());
   const auto workers = static_cast<size_t>(at::get_num_threads());
   int64_t index = 0;
-  std::vector<at::Tensor> waiting;
-  auto run_waiting = [&]() -> Status {
-    for (const at::Tensor& logits : RunSideBySide(executor, waiting)) {
-      const int64_t classes = logits.size(1);
-      for (int64_t i = 0; i < logits.size(0); ++i) {
-        const float* row = logits.data_ptr<float>() + i * classes;
-        if (!std::all_of(row, row + classes, [](float x) { return std::isfinite(x); })) {
-          return Internal("the logits of image " + std::to_string(index) + " are not finite");
-        }
-        PTQ_RETURN_IF_ERROR(visit(index++, Top(row, classes)));
+  // Each batch has a thread of its own, in which LibTorch computes alone, so that logits do not depend on the number of
+  // threads.  The oldest comes first; an exception of a thread is thrown by its get().
+  std::deque<std::future<at::Tensor>> running;
+  auto finish_oldest = [&]() -> Status {
+    const at::Tensor logits = running.front().get();
+    running.pop_front();
+    const int64_t classes = logits.size(1);
+    for (int64_t i = 0; i < logits.size(0); ++i) {
+      const float* row = logits.data_ptr<float>() + i * classes;
+      if (!std::all_of(row, row + classes, [](float x) { return std::isfinite(x); })) {
+        return Internal("the logits of image " + std::to_string(index) + " are not finite");
       }
-      progress.Advance(logits.size(0));
+      PTQ_RETURN_IF_ERROR(visit(index++, Top(row, classes)));
     }
-    waiting.clear();
+    progress.Advance(logits.size(0));
     return progress.stop_requested() ? Status(Interrupted("stopped during evaluation")) : OkStatus();
   };
   PTQ_RETURN_IF_ERROR(images.ForEachBatch(batch_size, [&](const at::Tensor& batch) -> Status {
-    waiting.push_back(batch.clone());  // the batch's memory is the source's
-    return waiting.size() == workers ? run_waiting() : OkStatus();
+    if (running.size() == workers) {
+      PTQ_RETURN_IF_ERROR(finish_oldest());
+    }
+    running.push_back(std::async(std::launch::async, [&executor, own = batch.clone()] {  // the source reuses its memory
+      at::set_num_threads(1);
+      return executor.Run(own).contiguous();
+    }));
+    return OkStatus();
   }));
-  PTQ_RETURN_IF_ERROR(run_waiting());
+  while (!running.empty()) {
+    PTQ_RETURN_IF_ERROR(finish_oldest());
+  }
   progress.End();
   return OkStatus();
 }

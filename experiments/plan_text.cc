@@ -4,6 +4,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <map>
+#include <numeric>
 
 namespace ptq::experiments {
 namespace {
@@ -52,9 +53,19 @@ std::string Interval(const std::vector<T>& values, const char* format) {
   return *low == *high ? text : text + ".." + Print(format, *high);
 }
 
-// "symmetric_full 8 bits, per_tensor scale 0.0123", with zero points where they are not all 0.
+// "8 bits", "4 bits", "0..8 bits (mean 3.97)".
+std::string BitsText(const results::OperandRecord& operand) {
+  if (operand.channel_bits.empty()) {
+    return std::to_string(operand.num_bits) + " bits";
+  }
+  const double sum = std::accumulate(operand.channel_bits.begin(), operand.channel_bits.end(), 0.0);
+  return Interval(operand.channel_bits, "%d") +
+         Print(" bits (mean %.4g)", sum / static_cast<double>(operand.channel_bits.size()));
+}
+
+// "symmetric_full 8 bits, per_tensor scale 0.0123", with what else is not as everywhere.
 std::string OperandText(const results::OperandRecord& operand) {
-  std::string text = operand.grid + " " + std::to_string(operand.num_bits) + " bits, " + operand.granularity;
+  std::string text = operand.grid + " " + BitsText(operand) + ", " + operand.granularity;
   if (operand.scale.empty()) {
     return text;
   }
@@ -67,6 +78,12 @@ std::string OperandText(const results::OperandRecord& operand) {
   }
   if (std::any_of(operand.zero_point.begin(), operand.zero_point.end(), [](int32_t z) { return z != 0; })) {
     text += ", zero point " + Interval(operand.zero_point, "%d");
+  }
+  if (!operand.second_scale.empty()) {
+    text += ", second scale " + Interval(operand.second_scale, "%.4g");
+  }
+  if (!operand.correction.empty()) {
+    text += ", correction " + Interval(operand.correction, "%.4g");
   }
   return text;
 }
@@ -103,6 +120,17 @@ std::string OpsText(const PlanView& view) {
     text += biases.count(name) != 0 ? "" : "replaced: " + name + "\n";
   }
   return text;
+}
+
+std::string NormInputsText(const PlanView& view) {
+  if (view.norm_inputs.empty()) {
+    return "";
+  }
+  Rows rows = {{"LayerNorm", "input"}};
+  for (const results::OperandRecord& input : view.norm_inputs) {
+    rows.push_back({input.op, OperandText(input)});
+  }
+  return "\n" + Aligned(rows);
 }
 
 double AverageBits(const method::BitAllocation& allocation, const std::vector<int>& bits) {
@@ -157,13 +185,34 @@ std::string FrontText(const method::BitAllocation& allocation, bool whole_front)
   return text + "\n" + Aligned(rows);
 }
 
+results::OperandRecord Record(const std::string& op, const std::string& side, const quant::QuantParams& params) {
+  return {op,
+          side,
+          quant::Name(params.grid),
+          params.num_bits,
+          quant::Name(params.granularity),
+          params.axis,
+          params.scale,
+          params.zero_point,
+          params.second_scale,
+          params.channel_bits,
+          params.correction};
+}
+
 }  // namespace
 
 std::vector<results::OperandRecord> OperandRecords(const method::Plan& plan) {
   std::vector<results::OperandRecord> records;
   for (const auto& [operand, params] : plan.operands) {
-    records.push_back({operand.op.name(), vit::Name(operand.side), quant::Name(params.grid), params.num_bits,
-                       quant::Name(params.granularity), params.axis, params.scale, params.zero_point});
+    records.push_back(Record(operand.op.name(), vit::Name(operand.side), params));
+  }
+  return records;
+}
+
+std::vector<results::OperandRecord> NormInputRecords(const method::Plan& plan) {
+  std::vector<results::OperandRecord> records;
+  for (const auto& [norm, params] : plan.norm_inputs) {
+    records.push_back(Record(norm.name(), "", params));
   }
   return records;
 }
@@ -173,10 +222,23 @@ std::string PlanText(const PlanView& view, bool whole_front) {
   for (const auto& [name, value] : view.fields) {
     rows.push_back({name, value});
   }
+  for (const auto& [name, value] : view.notes) {
+    std::string title = name;
+    std::replace(title.begin(), title.end(), '_', ' ');
+    rows.push_back({"note: " + title, value});
+  }
+  if (!view.simulated_only.empty()) {
+    std::string grids;
+    for (const std::string& grid : view.simulated_only) {
+      grids += (grids.empty() ? "" : ", ") + grid;
+    }
+    rows.push_back({"simulated only", grids + " (no integer kernel can run it)"});
+  }
   rows.push_back({"model size", Megabytes(view.true_bytes)});
   rows.push_back({"as the paper counts", Megabytes(view.paper_bytes)});
   std::string text = Aligned(rows);
   text += view.operands.empty() ? "\nno operand is quantized\n" : OpsText(view);
+  text += NormInputsText(view);
   if (view.allocation) {
     text += GroupsText(*view.allocation) + FrontText(*view.allocation, whole_front);
   }

@@ -67,13 +67,16 @@ results::TrialRecord Describe(const Trial& trial, const ExperimentSpec& spec) {
 }
 
 // Fills what came out.  On an error the record holds what was known before it.
-Status Measure(const Trial& trial, ModelLoader& models, TrialCheckpoint& checkpoint, Progress& progress,
-               results::TrialRecord& record) {
+Status Measure(const Trial& trial, ModelLoader& models, PictureCache& pictures, TrialCheckpoint& checkpoint,
+               Progress& progress, results::TrialRecord& record) {
   const Workload& w = *trial.workload;
   PTQ_ASSIGN_OR_RETURN(const std::shared_ptr<const vit::VitModel> model, models.Load(w.model, w.weights));
-  PTQ_ASSIGN_OR_RETURN(const QuantizedTrial quantized, QuantizeTrial(trial, *model, checkpoint, progress));
+  PTQ_ASSIGN_OR_RETURN(const QuantizedTrial quantized, QuantizeTrial(trial, *model, pictures, checkpoint, progress));
   record.calibrate_seconds = quantized.calibrate_seconds;
   record.operands = OperandRecords(quantized.plan);
+  record.norm_inputs = NormInputRecords(quantized.plan);
+  record.simulated_only = method::SimulatedOnlyGrids(quantized.plan);
+  record.notes = quantized.plan.notes;
   record.allocation_json = quantized.plan.allocation ? method::ToJson(*quantized.plan.allocation) : "";
   const method::ModelSize size = method::SizeUnder(quantized.plan, w.model.config);
   record.size_bytes = size.true_bytes;
@@ -84,7 +87,8 @@ Status Measure(const Trial& trial, ModelLoader& models, TrialCheckpoint& checkpo
   for (size_t i = 0; i < all.size(); ++i) {
     all[i] = static_cast<int64_t>(i);
   }
-  DatasetImageSource images(*w.images.dataset, std::move(all), w.preprocessing());
+  const auto cropped = pictures.Open(*w.images.dataset, w.preprocessing(), static_cast<int64_t>(all.size()));
+  DatasetImageSource images(*cropped, std::move(all), AfterCrop(w.preprocessing()));
   const Stopwatch watch;
   PTQ_RETURN_IF_ERROR(Evaluate(*executor, images, EvaluationBatchSize(w.model.config), progress,
                                [&](int64_t, const TopClasses& top) -> Status {
@@ -116,13 +120,17 @@ Result<std::shared_ptr<const vit::VitModel>> ModelLoader::Load(const data::Model
   return model_;
 }
 
-Result<QuantizedTrial> QuantizeTrial(const Trial& trial, const vit::VitModel& model, TrialCheckpoint& checkpoint,
-                                     Progress& progress) {
+Result<QuantizedTrial> QuantizeTrial(const Trial& trial, const vit::VitModel& model, PictureCache& pictures,
+                                     TrialCheckpoint& checkpoint, Progress& progress) {
   QuantizedTrial quantized;
   const Workload& w = *trial.workload;
   if (!trial.is_float()) {
     PTQ_RETURN_IF_ERROR(method::CheckSupport(*trial.method, trial.scheme, trial.parameters, w.model.config));
-    DatasetImageSource images(*w.calibration.dataset, trial.calibration_indices, w.calibration_preprocessing());
+    const bool needs_labels = trial.method->NeedsLabels(trial.parameters);
+    const auto cropped = pictures.Open(*w.calibration.dataset, w.calibration_preprocessing(),
+                                       static_cast<int64_t>(trial.calibration_indices.size()));
+    DatasetImageSource images(*cropped, trial.calibration_indices, AfterCrop(w.calibration_preprocessing()),
+                              needs_labels ? LabelAccess::kCalibration : LabelAccess::kHidden);
     calib::Calibration calibration(model, images, progress);
     const Stopwatch watch;
     RandomStream random(static_cast<uint64_t>(trial.seed), trial.method_id());
@@ -140,14 +148,15 @@ Result<QuantizedTrial> QuantizeTrial(const Trial& trial, const vit::VitModel& mo
 }
 
 Result<results::TrialRecord> RunTrial(const Trial& trial, const ExperimentSpec& spec, ModelLoader& models,
-                                      results::CheckpointStore* checkpoints, Progress& progress) {
+                                      PictureCache& pictures, results::CheckpointStore* checkpoints,
+                                      Progress& progress) {
   results::TrialRecord record = Describe(trial, spec);
   TrialCheckpoint checkpoint(checkpoints, trial.is_float() ? "" : CheckpointScope(trial));
   record.started_utc = UtcNow();
   ResetPeakMemory();
   Status status;
   try {
-    status = Measure(trial, models, checkpoint, progress, record);
+    status = Measure(trial, models, pictures, checkpoint, progress, record);
   } catch (const std::exception& exception) {
     const std::string text = exception.what();
     status = Internal(text.substr(0, text.find('\n')));
@@ -191,10 +200,11 @@ Result<RunSummary> RunTrials(const std::vector<Trial>& trials, const ExperimentS
     }
   }
   ModelLoader models;
+  PictureCache pictures;
   for (size_t i = 0; i < to_run.size(); ++i) {
     announce(static_cast<int64_t>(i) + 1, static_cast<int64_t>(to_run.size()), *to_run[i]);
     PTQ_ASSIGN_OR_RETURN(const results::TrialRecord record,
-                         RunTrial(*to_run[i], spec, models, options.checkpoints, progress));
+                         RunTrial(*to_run[i], spec, models, pictures, options.checkpoints, progress));
     PTQ_RETURN_IF_ERROR(store.Insert(record));
     count(record.status, summary.done_now);
   }

@@ -10,6 +10,7 @@
 #include "core/base/error.h"
 #include "core/base/progress.h"
 #include "core/vit/model.h"
+#include "experiments/picture_cache.h"
 #include "experiments/trial.h"
 #include "experiments/trial_checkpoint.h"
 #include "results/checkpoint_store.h"
@@ -37,14 +38,15 @@ struct QuantizedTrial {
 
 // The plan of one trial (empty for float32), with its header fields filled.  trial.workload's inputs are present.
 // Errors: Unsupported with the method's reason, those of Method::Quantize.
-Result<QuantizedTrial> QuantizeTrial(const Trial& trial, const vit::VitModel& model, TrialCheckpoint& checkpoint,
-                                     Progress& progress);
+Result<QuantizedTrial> QuantizeTrial(const Trial& trial, const vit::VitModel& model, PictureCache& pictures,
+                                     TrialCheckpoint& checkpoint, Progress& progress);
 
 // Calibrates, evaluates and describes one trial; LibTorch's exceptions become a failed record here and nowhere else.
 // checkpoints: null keeps and finds nothing.
 // Errors: Interrupted, and those of the checkpoint store; nothing is recorded.
 Result<results::TrialRecord> RunTrial(const Trial& trial, const ExperimentSpec& spec, ModelLoader& models,
-                                      results::CheckpointStore* checkpoints, Progress& progress);
+                                      PictureCache& pictures, results::CheckpointStore* checkpoints,
+                                      Progress& progress);
 
 struct RunOptions {
   bool retry_failed = false;                        // run trials again whose stored outcome is failed

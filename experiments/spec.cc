@@ -84,7 +84,8 @@ void ReadWorkload(TomlTable& table, std::vector<WorkloadSpec>* workloads) {
   }
 }
 
-method::Scheme ReadScheme(TomlTable& trial) {
+// The fields of the scheme, without bits; each width of `bits` has to make a legal scheme with them.
+method::Scheme ReadScheme(TomlTable& trial, const std::vector<BitWidths>& bits) {
   method::Scheme scheme;
   std::optional<TomlTable> table = trial.Table("scheme", Need::kOptional);
   if (!table) {
@@ -99,6 +100,21 @@ method::Scheme ReadScheme(TomlTable& trial) {
   scheme.quantize_patch_embed = table->Bool("quantize_patch_embed", scheme.quantize_patch_embed);
   scheme.quantize_head = table->Bool("quantize_head", scheme.quantize_head);
   scheme.quantize_attention_products = table->Bool("quantize_attention_products", scheme.quantize_attention_products);
+  scheme.patch_input_bits = static_cast<int>(table->Int("patch_input_bits", 0, 32, Need::kOptional, 0));
+  Status legal = method::Validate(scheme);
+  for (size_t i = 0; i < bits.size() && legal.ok(); ++i) {
+    method::Scheme asked = scheme;
+    asked.weight_bits = bits[i].weight;
+    asked.activation_bits = bits[i].activation;
+    asked.mixed = bits[i].mixed;
+    legal = method::Validate(asked);
+  }
+  if (legal.ok() && !scheme.quantize_patch_embed && table->Has("patch_input_bits")) {
+    legal = InvalidArgument("patch_input_bits is not used where quantize_patch_embed is false");
+  }
+  if (!legal.ok()) {
+    table->Fault(table->PositionOf("patch_input_bits"), legal.error().message);
+  }
   return scheme;
 }
 
@@ -117,7 +133,7 @@ TrialTable ReadTrial(TomlTable& table) {
   trial.models = table.Texts("models", TextRule::kName, Need::kOptional);
   trial.datasets = table.Texts("datasets", TextRule::kName, Need::kOptional);
   trial.seeds = ReadSeeds(table, Need::kOptional);
-  trial.scheme = ReadScheme(table);
+  trial.scheme = ReadScheme(table, trial.bits);
   if (std::optional<TomlTable> parameters = table.Table("parameters", Need::kOptional)) {
     for (const std::string& name : parameters->Keys()) {
       trial.parameters[name] = parameters->Scalars(name, Need::kRequired);

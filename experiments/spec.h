@@ -22,6 +22,10 @@
 //   scheme = { weight_granularity = "per_channel", quantize_head = false }   # optional fields of method::Scheme
 //   parameters = { percentile = [0.999, 0.9999] }                            # a list sweeps
 //
+// Keys of `scheme`: weight_granularity, quantize_patch_embed, quantize_head, quantize_attention_products, and
+// patch_input_bits, the width of the picture itself: 2..16, or 32 to leave it in float; without it as other
+// activations.
+//
 // Every fault of a file is reported at once as `file:line:col: message` with the nearest known key; an unknown key is
 // a fault, and nothing that is accepted is ignored: a workload that no trial covers, a trial that fits no workload and
 // seeds that nothing uses are faults too.

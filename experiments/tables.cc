@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
+
+#include "experiments/method_published.h"
 
 namespace ptq::experiments {
 namespace {
@@ -35,6 +38,10 @@ std::string MethodTitle(const Trial& trial) {
   const method::Scheme& scheme = trial.scheme;
   changes += scheme.weight_granularity == quant::Granularity::kPerChannel ? " per_channel" : "";
   changes += scheme.quantize_patch_embed ? "" : " float patch_embed";
+  if (scheme.patch_input_bits != 0) {
+    changes +=
+        scheme.patch_input_bits == 32 ? " float input" : " input " + std::to_string(scheme.patch_input_bits) + " bits";
+  }
   changes += scheme.quantize_head ? "" : " float head";
   changes += scheme.quantize_attention_products ? "" : " float qk/pv";
   return title + changes;
@@ -87,6 +94,48 @@ results::TableRow PublishedOnly(const results::PublishedRow& published) {
   return row;
 }
 
+// Whether a trial is the method as its authors would run it, so that what they published may stand beside it.
+bool IsPlain(const Trial& trial) {
+  if (trial.is_float() || (!trial.label.empty() && trial.label != trial.method->info().published_as)) {
+    return false;
+  }
+  const auto& specs = trial.method->info().parameters;
+  return std::all_of(specs.begin(), specs.end(), [&](const method::ParameterSpec& spec) {
+    return trial.parameters.values().at(spec.name) == spec.default_value;
+  });
+}
+
+// What the methods' own folders hold, each read once.
+class MethodValues {
+ public:
+  explicit MethodValues(std::string home) : home_(std::move(home)) {}
+
+  // The value of a trial's model, data set and bits, where there is one.
+  Result<std::optional<results::PublishedRow>> Find(const Trial& trial, const results::TableRow& row) {
+    std::optional<results::PublishedRow> value;
+    if (!IsPlain(trial)) {
+      return value;
+    }
+    const method::MethodInfo& info = trial.method->info();
+    auto known = values_.find(info.id);
+    if (known == values_.end()) {
+      PTQ_ASSIGN_OR_RETURN(std::vector<results::PublishedRow> read,
+                           ReadMethodPublished(home_, info.id, info.published_as));
+      known = values_.emplace(info.id, std::move(read)).first;
+    }
+    for (const results::PublishedRow& published : known->second) {
+      if (Matches(published, row, info.published_as)) {
+        value = published;
+      }
+    }
+    return value;
+  }
+
+ private:
+  const std::string home_;
+  std::map<std::string, std::vector<results::PublishedRow>> values_;  // by method id
+};
+
 results::TableRow HeaderOf(const Trial& trial) {
   results::TableRow row;
   row.model = trial.workload->model.title;
@@ -114,6 +163,7 @@ Result<results::Table> BuildTable(const ExperimentSpec& spec, const std::vector<
     published.insert(published.end(), rows.begin(), rows.end());
   }
   std::vector<bool> shown(published.size(), false);
+  MethodValues of_methods(home);
   PTQ_ASSIGN_OR_RETURN(const std::vector<results::TrialSummary> stored, store.Trials());
 
   results::Table table;
@@ -144,6 +194,10 @@ Result<results::Table> BuildTable(const ExperimentSpec& spec, const std::vector<
         shown[p] = true;
         break;
       }
+    }
+    if (!row.published) {
+      PTQ_ASSIGN_OR_RETURN(row.published, of_methods.Find(first, row));
+      row.published_elsewhere = row.published.has_value();
     }
     const std::string model = row.model;
     const std::string dataset = row.dataset;

@@ -15,7 +15,9 @@ namespace ptq::experiments {
 // no weights and no images.
 // A published value is shown beside a measurement only where model title, data set title, bits and name are the
 // published ones; a trial's name is its label where it has one, else its method's MethodInfo::published_as.
-// Errors: those of the store and of ReadPublished.
+// Where the spec's published files have no value, the method's own is shown (method_published.h), of an unlabelled
+// trial with default parameters, and the row says so. Errors: those of the store, of ReadPublished and of
+// ReadMethodPublished.
 Result<results::Table> BuildTable(const ExperimentSpec& spec, const std::vector<Trial>& trials,
                                   const results::Store& store, const std::string& home);
 

@@ -67,12 +67,15 @@ Status CreateSchema(const Database& database) {
 Result<Database> OpenFile(const fs::path& file) {
   std::error_code ignored;
   if (fs::file_size(file, ignored) > 0 && !ignored) {
-    // First through a read-only connection, so that a foreign file stays as it is.
+    // First through a read-only connection, so that a foreign file stays as it is.  One whose making was cut off needs
+    // a connection that writes.
     PTQ_ASSIGN_OR_RETURN(const Database look, Database::Open(file.string(), Database::Access::kReadOnly));
-    PTQ_ASSIGN_OR_RETURN([[maybe_unused]] const bool ours, HasSchema(look));
+    const Result<bool> ours = HasSchema(look);
+    if (!ours.ok() && !look.last_call_needed_recovery()) return ours.error();
   }
   PTQ_ASSIGN_OR_RETURN(Database database, Database::Open(file.string(), Database::Access::kCreate));
   if (database.read_only()) return IoError("it is read-only");
+  PTQ_ASSIGN_OR_RETURN([[maybe_unused]] const bool ours, HasSchema(database));
   PTQ_RETURN_IF_ERROR(SwitchToWal(database));
   PTQ_RETURN_IF_ERROR(database.Execute("PRAGMA synchronous = NORMAL"));
   PTQ_RETURN_IF_ERROR(CreateSchema(database));

@@ -37,6 +37,8 @@ class Database {
   Result<int64_t> QueryInt(std::string_view sql) const;
   int64_t last_insert_id() const { return sqlite3_last_insert_rowid(connection_); }
   bool last_call_was_busy() const { return (sqlite3_errcode(connection_) & 0xff) == SQLITE_BUSY; }
+  // The last call failed because a write was cut off (a hot journal) and this connection may not put it in order.
+  bool last_call_needed_recovery() const { return sqlite3_extended_errcode(connection_) == SQLITE_READONLY_ROLLBACK; }
   bool in_transaction() const { return sqlite3_get_autocommit(connection_) == 0; }
 
  private:

@@ -223,6 +223,50 @@ Status StoreOperands(const Database& database, int64_t trial_id, const std::vect
   return OkStatus();
 }
 
+Status StoreNormInputs(const Database& database, int64_t trial_id, const std::vector<OperandRecord>& norm_inputs) {
+  PTQ_ASSIGN_OR_RETURN(
+      Statement insert,
+      database.Prepare("INSERT INTO norm_input (trial_id, position, norm, grid, num_bits, granularity, axis, scale, "
+                       "zero_point) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  for (size_t i = 0; i < norm_inputs.size(); ++i) {
+    const OperandRecord& input = norm_inputs[i];
+    insert.BindInt(trial_id).BindInt(static_cast<int64_t>(i)).BindText(input.op);
+    insert.BindText(input.grid).BindInt(input.num_bits).BindText(input.granularity);
+    input.axis < 0 ? insert.BindNull() : insert.BindInt(input.axis);
+    insert.BindBlob(LittleEndian(input.scale)).BindBlob(LittleEndian(input.zero_point));
+    PTQ_RETURN_IF_ERROR(insert.Run());
+  }
+  return OkStatus();
+}
+
+// What few operands have, a row each.
+Status StoreExtras(const Database& database, int64_t trial_id, const std::vector<OperandRecord>& operands) {
+  PTQ_ASSIGN_OR_RETURN(
+      Statement insert,
+      database.Prepare("INSERT INTO operand_extra (trial_id, operand, field, content) VALUES (?, ?, ?, ?)"));
+  for (const OperandRecord& operand : operands) {
+    for (const auto& [field, content] : {std::pair{"second_scale", LittleEndian(operand.second_scale)},
+                                         std::pair{"channel_bits", LittleEndian(operand.channel_bits)},
+                                         std::pair{"correction", LittleEndian(operand.correction)}}) {
+      if (content.empty()) continue;
+      PTQ_RETURN_IF_ERROR(insert.BindInt(trial_id).BindText(operand.name()).BindText(field).BindBlob(content).Run());
+    }
+  }
+  return OkStatus();
+}
+
+Status StoreNotes(const Database& database, int64_t trial_id, const TrialRecord& trial) {
+  PTQ_ASSIGN_OR_RETURN(Statement note, database.Prepare("INSERT INTO note (trial_id, name, value) VALUES (?, ?, ?)"));
+  for (const auto& [name, value] : trial.notes) {
+    PTQ_RETURN_IF_ERROR(note.BindInt(trial_id).BindText(name).BindText(value).Run());
+  }
+  PTQ_ASSIGN_OR_RETURN(Statement grid, database.Prepare("INSERT INTO simulated_only (trial_id, grid) VALUES (?, ?)"));
+  for (const std::string& name : trial.simulated_only) {
+    PTQ_RETURN_IF_ERROR(grid.BindInt(trial_id).BindText(name).Run());
+  }
+  return OkStatus();
+}
+
 Status StoreAllocation(const Database& database, int64_t trial_id, const std::string& json) {
   if (json.empty()) return OkStatus();
   PTQ_ASSIGN_OR_RETURN(Statement insert, database.Prepare("INSERT INTO allocation (trial_id, content) VALUES (?, ?)"));
@@ -272,6 +316,10 @@ Status Store::Insert(const TrialRecord& trial) {
   PTQ_ASSIGN_OR_RETURN(const int64_t id, StoreTrial(database, trial));
   PTQ_RETURN_IF_ERROR(StoreCalibration(database, id, trial.calibration_ids));
   PTQ_RETURN_IF_ERROR(StoreOperands(database, id, trial.operands));
+  PTQ_RETURN_IF_ERROR(StoreNormInputs(database, id, trial.norm_inputs));
+  PTQ_RETURN_IF_ERROR(StoreExtras(database, id, trial.operands));
+  PTQ_RETURN_IF_ERROR(StoreExtras(database, id, trial.norm_inputs));
+  PTQ_RETURN_IF_ERROR(StoreNotes(database, id, trial));
   PTQ_RETURN_IF_ERROR(StoreAllocation(database, id, trial.allocation_json));
   PTQ_RETURN_IF_ERROR(StorePredictions(database, id, trial.predictions));
   return transaction.Commit();

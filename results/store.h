@@ -1,12 +1,13 @@
 // store.h: the SQLite file that keeps what was measured.
 //
-// Insert only: one transaction per finished trial, never an update.  Schema: results/schema.sql; in prose, with the
+// Insert only: one transaction per finished trial, never an update.  Schema: results/schema*.sql; in prose, with the
 // stable view v_trial for outside readers: results/FORMAT.md.  Opened in WAL mode, so readers never block a run.
 // One thread at a time per Store; several processes may open the same file.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,16 +44,23 @@ struct DatasetRecord {
   std::vector<int64_t> labels;
 };
 
-// One quantized operand of the executed plan.
+// One quantized operand of the executed plan, or the quantized input of a LayerNorm.
 struct OperandRecord {
-  std::string op;    // "blocks.3.attn.qkv"
-  std::string side;  // "left", "right"
+  std::string op;    // "blocks.3.attn.qkv"; of a LayerNorm's input "blocks.3.norm1"
+  std::string side;  // "left", "right"; empty for a LayerNorm's input
   std::string grid;  // "affine", ...
   int num_bits = 0;
   std::string granularity;  // "per_tensor", "per_channel"
   int axis = -1;
   std::vector<float> scale;
   std::vector<int32_t> zero_point;
+  // Empty, or as many as in scale (quant::QuantParams).
+  std::vector<float> second_scale = {};
+  std::vector<int32_t> channel_bits = {};
+  std::vector<float> correction = {};
+
+  // "blocks.3.attn.qkv.left", "blocks.3.norm1".
+  std::string name() const { return side.empty() ? op : op + "." + side; }
 };
 
 enum class TrialStatus { kDone, kFailed, kUnsupported };
@@ -83,10 +91,13 @@ struct TrialRecord {
   std::string exec_mode;  // "float32", "simulated"; later "integer"
   int numerics_version = 1;
   TrialStatus status = TrialStatus::kDone;
-  std::string reason;                   // one sentence unless done
-  std::vector<OperandRecord> operands;  // of the plan; empty for float32
-  std::string allocation_json;          // how a mixed-precision method chose its bits; empty: no such choice
-  std::vector<Prediction> predictions;  // done: one per dataset image, in its order; else empty
+  std::string reason;                        // one sentence unless done
+  std::vector<OperandRecord> operands;       // of the plan; empty for float32
+  std::vector<OperandRecord> norm_inputs;    // of the plan, likewise
+  std::vector<std::string> simulated_only;   // grids of the plan that no integer kernel can run, each once, ascending
+  std::map<std::string, std::string> notes;  // of the plan, by name; values on one line
+  std::string allocation_json;               // how a mixed-precision method chose its bits; empty: no such choice
+  std::vector<Prediction> predictions;       // done: one per dataset image, in its order; else empty
   // A figure that is 0, negative or not finite was not measured and is stored as NULL.
   double size_bytes = 0;         // true bytes of the quantized model
   double paper_size_bytes = 0;   // by the paper's accounting
@@ -99,7 +110,7 @@ struct TrialRecord {
   BuildRecord build;
 };
 
-// One row of v_trial, in its column order; then what the table `trial` adds. and what a report needs besides.
+// One row of v_trial, in its column order; then what a report needs besides.
 struct TrialSummary {
   std::string experiment, trial_key, model, dataset, method;
   int w_bits = 0, a_bits = 0;
@@ -116,6 +127,8 @@ struct TrialSummary {
   std::string calibration_dataset, parameters, scheme;
   int method_version = 1;
   std::optional<double> paper_size_bytes;
+  std::vector<std::string> simulated_only;  // v_trial has whether there are any; none in a file older than such records
+  std::map<std::string, std::string> notes;  // likewise none
 };
 
 class Store {
@@ -142,6 +155,8 @@ class Store {
   Result<std::vector<Prediction>> Predictions(const std::string& trial_key) const;
   // The operands of the same row, in the plan's order.
   Result<std::vector<OperandRecord>> Operands(const std::string& trial_key) const;
+  // The quantized inputs of LayerNorms of the same row, likewise; empty where the file is older than such records.
+  Result<std::vector<OperandRecord>> NormInputs(const std::string& trial_key) const;
   // TrialRecord::allocation_json of the same row; empty where there is none, or the file is older than such records.
   Result<std::optional<std::string>> Allocation(const std::string& trial_key) const;
 

@@ -12,7 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kApplicationId = 1347703106;  // "PTQB", as schema.sql sets it
-constexpr int64_t kSchemaVersion = 2;
+constexpr int64_t kSchemaVersion = 3;
 constexpr int kFirstSqliteWithStrictTables = 3037000;
 
 // Version 1, and what each later version adds to the one before it.
@@ -20,6 +20,8 @@ constexpr const char* kSchemaSteps[kSchemaVersion] = {
 #include "results/schema_sql.inc"
     ,
 #include "results/schema_2_sql.inc"
+    ,
+#include "results/schema_3_sql.inc"
 };
 
 // The version of the schema that a file holds; 0: it is empty.
@@ -74,8 +76,10 @@ Result<Database> OpenForWriting(const fs::path& file) {
   std::error_code ignored;
   if (fs::file_size(file, ignored) > 0 && !ignored) {
     // A first look through a read-only connection: a foreign or newer file is refused without a byte changed.
+    // One whose making was cut off needs a connection that writes; that one looks again below.
     PTQ_ASSIGN_OR_RETURN(const Database look, Database::Open(file.string(), Database::Access::kReadOnly));
-    PTQ_ASSIGN_OR_RETURN([[maybe_unused]] const Version version, Identify(look));
+    const Result<Version> version = Identify(look);
+    if (!version.ok() && !look.last_call_needed_recovery()) return version.error();
   }
   PTQ_ASSIGN_OR_RETURN(Database database, Database::Open(file.string(), Database::Access::kCreate));
   if (database.read_only()) {

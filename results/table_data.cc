@@ -97,6 +97,12 @@ std::string Strings(const std::vector<std::string>& texts) {
   return fmt::format("[{}]", fmt::join(quoted, ", "));
 }
 
+std::string Texts(const std::map<std::string, std::string>& texts) {
+  std::vector<std::string> members;
+  for (const auto& [name, text] : texts) members.push_back(Quote(name) + ": " + Quote(text));
+  return fmt::format("{{{}}}", fmt::join(members, ", "));
+}
+
 std::string JsonTrial(const TrialSummary& trial) {
   return Object({{"experiment", Quote(trial.experiment)},
                  {"trial_key", Quote(trial.trial_key)},
@@ -110,7 +116,9 @@ std::string JsonTrial(const TrialSummary& trial) {
                  {"top1_fraction", Number(trial.top1_fraction)},
                  {"float_top1_fraction", Number(trial.float_top1_fraction)},
                  {"status", Quote(Name(trial.status))},
-                 {"reason", Quote(trial.reason)}});
+                 {"reason", Quote(trial.reason)},
+                 {"simulated_only", Strings(trial.simulated_only)},
+                 {"notes", Texts(trial.notes)}});
 }
 
 std::string JsonPublished(const TableRow& row, const RowFigures& figures) {
@@ -142,7 +150,10 @@ std::string JsonRow(const TableRow& row) {
                  {"calibrate_seconds", Number(figures.calibrate_seconds)},
                  {"reasons", Strings(figures.reasons)},
                  {"caveats", Strings(figures.caveats)},
-                 {"trials", fmt::format("[{}]", fmt::join(trials, ", "))}});
+                 {"trials", fmt::format("[{}]", fmt::join(trials, ", "))},
+                 {"grids", figures.grids == RowGrids::kNone ? "null" : Quote(Name(figures.grids))},
+                 {"simulated_only", Strings(figures.simulated_only)},
+                 {"notes", Texts(figures.notes)}});
 }
 
 }  // namespace
@@ -150,16 +161,17 @@ std::string JsonRow(const TableRow& row) {
 std::string RenderCsv(const Table& table) {
   std::string text =
       "model,dataset,method,w_bits,a_bits,mixed,published_percent,measured_percent,sd_points,change_points,images,"
-      "seeds,size_mb,calibrate_seconds,status,reason,paper_size_mb\r\n";
+      "seeds,size_mb,calibrate_seconds,status,reason,paper_size_mb,grids,notes,published_source\r\n";
   for (const TableRow& row : table.rows) {
     const RowFigures figures = Reduce(row);
-    text +=
-        fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\r\n", CsvField(row.model),
-                    CsvField(row.dataset), CsvField(row.method), row.w_bits, row.a_bits, row.mixed ? 1 : 0,
-                    CsvPercent(figures.published_fraction), CsvPercent(figures.measured_fraction),
-                    CsvPercent(figures.measured_sd), CsvPercent(figures.change_fraction), figures.max_images,
-                    figures.done, CsvNumber(figures.size_bytes, 1e6, 6), CsvNumber(figures.calibrate_seconds, 1, 3),
-                    Name(figures.status), CsvField(AllReasons(figures)), CsvNumber(figures.paper_size_bytes, 1e6, 6));
+    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\r\n", CsvField(row.model),
+                        CsvField(row.dataset), CsvField(row.method), row.w_bits, row.a_bits, row.mixed ? 1 : 0,
+                        CsvPercent(figures.published_fraction), CsvPercent(figures.measured_fraction),
+                        CsvPercent(figures.measured_sd), CsvPercent(figures.change_fraction), figures.max_images,
+                        figures.done, CsvNumber(figures.size_bytes, 1e6, 6), CsvNumber(figures.calibrate_seconds, 1, 3),
+                        Name(figures.status), CsvField(AllReasons(figures)),
+                        CsvNumber(figures.paper_size_bytes, 1e6, 6), Name(figures.grids), CsvField(PlanRemark(figures)),
+                        figures.published_fraction.has_value() ? CsvField(row.published->source) : "");
   }
   return text;
 }

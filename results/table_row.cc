@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <set>
 
 namespace ptq::results {
 namespace {
@@ -46,6 +48,39 @@ std::optional<double> SampleDeviation(const std::vector<double>& values) {
   return std::sqrt(squares / static_cast<double>(values.size() - 1));
 }
 
+std::optional<double> AsNumber(const std::string& text) {
+  char* end = nullptr;
+  const double number = std::strtod(text.c_str(), &end);
+  if (text.empty() || *end != '\0' || !std::isfinite(number)) return std::nullopt;
+  return number;
+}
+
+// The values of one note over seeds: equal ones once, numbers as "low..high", others side by side.
+std::string Join(const std::vector<std::string>& values) {
+  std::vector<std::string> distinct;
+  for (const std::string& value : values) AddOnce(value, distinct);
+  const auto is_number = [](const std::string& value) { return AsNumber(value).has_value(); };
+  if (distinct.size() < 2 || !std::all_of(distinct.begin(), distinct.end(), is_number)) {
+    return fmt::format("{}", fmt::join(distinct, " / "));
+  }
+  const auto less = [](const std::string& a, const std::string& b) { return *AsNumber(a) < *AsNumber(b); };
+  const auto [low, high] = std::minmax_element(distinct.begin(), distinct.end(), less);
+  return *low + ".." + *high;
+}
+
+void ReducePlans(const std::vector<const TrialSummary*>& done, RowFigures& figures) {
+  std::set<std::string> grids;
+  std::map<std::string, std::vector<std::string>> notes;
+  for (const TrialSummary* trial : done) {
+    if (trial->exec_mode != "float32" && figures.grids == RowGrids::kNone) figures.grids = RowGrids::kInteger;
+    grids.insert(trial->simulated_only.begin(), trial->simulated_only.end());
+    for (const auto& [name, value] : trial->notes) notes[name].push_back(value);
+  }
+  if (!grids.empty()) figures.grids = RowGrids::kSimulatedOnly;
+  figures.simulated_only.assign(grids.begin(), grids.end());
+  for (const auto& [name, values] : notes) figures.notes[name] = Join(values);
+}
+
 void ReduceDone(const std::vector<const TrialSummary*>& done, RowFigures& figures) {
   std::vector<double> accuracies, changes, sizes, paper_sizes, seconds;
   figures.min_images = done.front()->images;
@@ -85,6 +120,18 @@ const char* Name(RowStatus status) {
   return "";
 }
 
+const char* Name(RowGrids grids) {
+  switch (grids) {
+    case RowGrids::kNone:
+      return "";
+    case RowGrids::kInteger:
+      return "integer";
+    case RowGrids::kSimulatedOnly:
+      return "simulated only";
+  }
+  return "";
+}
+
 RowFigures Reduce(const TableRow& row) {
   RowFigures figures;
   if (row.published.has_value() && IsPrintable(*row.published)) {
@@ -105,10 +152,25 @@ RowFigures Reduce(const TableRow& row) {
   if (!done.empty()) {
     figures.status = RowStatus::kMeasured;
     ReduceDone(done, figures);
+    ReducePlans(done, figures);
   }
   if (!row.not_run.empty()) AddOnce(row.not_run, figures.reasons);
   if (row.trials.empty() && figures.reasons.empty()) AddOnce(kNoReason, figures.reasons);
   return figures;
+}
+
+std::string PlanRemark(const RowFigures& figures) {
+  std::vector<std::string> notes;
+  for (const auto& [name, value] : figures.notes) {
+    std::string title = name;
+    std::replace(title.begin(), title.end(), '_', ' ');
+    notes.push_back(OneLine(title + " " + value));
+  }
+  std::string remark = fmt::format("{}", fmt::join(notes, ", "));
+  if (!figures.simulated_only.empty()) {
+    remark += fmt::format("{}simulated only: {}", remark.empty() ? "" : "; ", fmt::join(figures.simulated_only, ", "));
+  }
+  return remark;
 }
 
 std::string BitsLabel(const TableRow& row) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,10 @@ namespace ptq::results {
 enum class RowStatus { kMeasured, kFailed, kUnsupported, kNotRun };
 const char* Name(RowStatus status);  // "measured", "failed", "unsupported", "not_run"
 
+// What can run the grids of a row's plans.
+enum class RowGrids { kNone, kInteger, kSimulatedOnly };  // kNone: nothing measured, or nothing quantized
+const char* Name(RowGrids grids);                         // "", "integer", "simulated only"
+
 struct RowFigures {
   RowStatus status = RowStatus::kNotRun;
   std::optional<double> published_fraction;  // only where it may be printed
@@ -22,14 +27,20 @@ struct RowFigures {
   int64_t min_images = 0, max_images = 0;    // of done trials
   int64_t done = 0;                          // trials
   std::optional<double> size_bytes, paper_size_bytes, calibrate_seconds;  // means over done trials
-  std::vector<std::string> reasons;  // of what was not measured, on one line each, no repetitions
-  std::vector<std::string> caveats;  // of what was measured: why a figure beside it is absent
+  RowGrids grids = RowGrids::kNone;
+  std::vector<std::string> simulated_only;   // grids of the done trials that no integer kernel runs, ascending
+  std::map<std::string, std::string> notes;  // of the done trials' plans, joined over seeds
+  std::vector<std::string> reasons;          // of what was not measured, on one line each, no repetitions
+  std::vector<std::string> caveats;          // of what was measured: why a figure beside it is absent
 };
 
 RowFigures Reduce(const TableRow& row);
 
 // "8/8", "6/6 MP", "32/32".
 std::string BitsLabel(const TableRow& row);
+
+// "evaluations 412, p 2.9; simulated only: log2"; empty where the plans say nothing.
+std::string PlanRemark(const RowFigures& figures);
 
 // The renderings, without the choice between them.
 std::string RenderText(const Table& table);

@@ -11,13 +11,13 @@
 namespace ptq::results {
 namespace {
 
-constexpr size_t kColumns = 12;
+constexpr size_t kColumns = 13;
 constexpr size_t kFirstRightAligned = 4;
 using Cells = std::array<std::string, kColumns>;
 
-constexpr std::array<const char*, kColumns> kHeader = {"model",       "dataset",    "method",   "W/A",
-                                                       "published %", "measured %", "change",   "images",
-                                                       "seeds",       "size MB",    "paper MB", "calib s"};
+constexpr std::array<const char*, kColumns> kHeader = {"model",      "dataset", "method", "W/A",   "published %",
+                                                       "measured %", "change",  "images", "seeds", "size MB",
+                                                       "paper MB",   "calib s", "grids"};
 
 // Reasons in the order of their first use; each is printed once below the table.
 class Notes {
@@ -47,7 +47,7 @@ std::string Change(double fraction) {
   return points == 0 ? "0.00" : fmt::format("{:+.2f}", points);
 }
 
-std::string Measured(const RowFigures& figures, Notes& notes) {
+std::string Measured(const RowFigures& figures) {
   std::string cell;
   if (figures.measured_fraction.has_value()) {
     cell = Percent(*figures.measured_fraction);
@@ -55,7 +55,33 @@ std::string Measured(const RowFigures& figures, Notes& notes) {
   } else {
     cell = figures.status == RowStatus::kNotRun ? "-" : Name(figures.status);
   }
-  return cell + notes.Mark(figures.reasons);
+  return cell;
+}
+
+// Why it was not measured, and what the plans say, with the method's title, which a note below the table has to name.
+std::vector<std::string> Remarks(const TableRow& row, const RowFigures& figures) {
+  std::vector<std::string> remarks = figures.reasons;
+  const std::string remark = PlanRemark(figures);
+  if (!remark.empty()) remarks.push_back(row.method + ": " + remark);
+  return remarks;
+}
+
+std::string Published(const TableRow& row, const RowFigures& figures, Notes& notes) {
+  if (!figures.published_fraction.has_value()) return "-";
+  return Percent(*figures.published_fraction) +
+         (row.published_elsewhere ? notes.Mark({"published: " + row.published->source}) : "");
+}
+
+const char* Grids(const RowFigures& figures) {
+  switch (figures.grids) {
+    case RowGrids::kNone:
+      return "-";
+    case RowGrids::kInteger:
+      return "int";
+    case RowGrids::kSimulatedOnly:
+      return "sim";
+  }
+  return "";
 }
 
 std::string Images(const RowFigures& figures) {
@@ -81,14 +107,15 @@ Cells MakeCells(const TableRow& row, Notes& notes) {
   cells[1] = row.dataset;
   cells[2] = row.method;
   cells[3] = BitsLabel(row);
-  cells[4] = figures.published_fraction.has_value() ? Percent(*figures.published_fraction) : "-";
-  cells[5] = Measured(figures, notes);
+  cells[4] = Published(row, figures, notes);
+  cells[5] = Measured(figures) + notes.Mark(Remarks(row, figures));
   cells[6] = figures.change_fraction.has_value() ? Change(*figures.change_fraction) : "-" + notes.Mark(figures.caveats);
   cells[7] = Images(figures);
   cells[8] = Seeds(row, figures);
   cells[9] = Megabytes(figures.size_bytes);
   cells[10] = Megabytes(figures.paper_size_bytes);
   cells[11] = figures.calibrate_seconds.has_value() ? fmt::format("{:.1f}", *figures.calibrate_seconds) : "-";
+  cells[12] = Grids(figures);
   return cells;
 }
 
@@ -123,12 +150,13 @@ std::string Count(const Table& table) {
   return text + ".";
 }
 
-constexpr std::array<const char*, 4> kLegend = {
+constexpr std::array<const char*, 5> kLegend = {
     "measured: top-1 in percent of the images counted in the row; with two seeds or more the mean +- sample standard "
     "deviation.",
     "change: measured minus float32 on the same images with the same weights, in percentage points.",
     "size MB: weights at their bits, all else float32, scales included; paper MB: every parameter at low bits, no "
     "scales.",
+    "grids: int: integer kernels could run every grid of the plan; sim: one of them exists in simulation alone.",
     "published: as printed in the source; \"-\" in a column: no such figure for this row."};
 
 std::string EscapePipes(const std::string& text) {

@@ -36,6 +36,9 @@ struct MethodInfo {
   std::string published_as;  // the method's name in results/published/*.csv ("Percentile"); empty: not published there
   std::vector<ParameterSpec> parameters;
   bool mixes_bits = false;  // can meet Scheme::mixed
+  // Holds the inputs of all stages at once, as backpropagation through the network needs them: memory grows with depth
+  // by one residual stream (images x tokens x width floats) per block.  Other methods hold one stage's activations.
+  bool keeps_stage_inputs = false;
 
   std::string versioned_id() const { return id + "@" + std::to_string(version); }
 };

@@ -38,6 +38,7 @@ struct PredictFlags {
 struct QuantizeFlags {
   std::string model, method, bits = "W8A8", calibration_dataset, out;
   std::string weight_granularity = "per_tensor";
+  int patch_input_bits = 0;             // method::Scheme
   std::vector<std::string> parameters;  // "name=value"
   int64_t calibration_images = 32;
   int64_t seed = 0;

@@ -132,6 +132,7 @@ Result<Trial> TrialOf(const QuantizeFlags& flags, const method::Registry& regist
   PTQ_ASSIGN_OR_RETURN(trial.parameters,
                        method::Parameters::Resolve(trial.method->info().parameters, given, bits.mixed));
   PTQ_ASSIGN_OR_RETURN(trial.scheme.weight_granularity, quant::ParseGranularity(flags.weight_granularity));
+  trial.scheme.patch_input_bits = flags.patch_input_bits;
   PTQ_RETURN_IF_ERROR(method::Validate(trial.scheme));
   auto workload = std::make_shared<Workload>();
   PTQ_ASSIGN_OR_RETURN(workload->model, AsUsage(workspace.models().Find(flags.model)));
@@ -151,6 +152,20 @@ Result<Trial> TrialOf(const QuantizeFlags& flags, const method::Registry& regist
   return trial;
 }
 
+// What the plan says of itself.
+void PrintRemarks(const method::Plan& plan) {
+  for (const auto& [name, value] : plan.notes) {
+    std::printf("%s: %s\n", name.c_str(), value.c_str());
+  }
+  std::string grids;
+  for (const std::string& grid : method::SimulatedOnlyGrids(plan)) {
+    grids += " " + grid;
+  }
+  if (!grids.empty()) {
+    std::printf("simulated only:%s (no integer kernel can run it)\n", grids.c_str());
+  }
+}
+
 Result<int> QuantizeChecked(const GlobalFlags& global, const QuantizeFlags& flags) {
   PTQ_ASSIGN_OR_RETURN(Workspace workspace, OpenWorkspace(global));
   const method::Registry registry = Methods();
@@ -164,12 +179,14 @@ Result<int> QuantizeChecked(const GlobalFlags& global, const QuantizeFlags& flag
   InstallStopHandler();
   TerminalProgress progress;
   progress.SetTask(flags.model + ", " + flags.method + " " + trial.scheme.ShortName());
-  PTQ_ASSIGN_OR_RETURN(const QuantizedTrial quantized, QuantizeTrial(trial, *model, checkpoint, progress));
+  PictureCache pictures;
+  PTQ_ASSIGN_OR_RETURN(const QuantizedTrial quantized, QuantizeTrial(trial, *model, pictures, checkpoint, progress));
   PTQ_RETURN_IF_ERROR(WritePlan(flags.out, quantized.plan));
   const method::ModelSize size = method::SizeUnder(quantized.plan, model->config());
   std::printf("%zu operands quantized in %.1f s, model size %.3f MB (%.3f MB as the paper counts), written to %s\n",
               quantized.plan.operands.size(), quantized.calibrate_seconds, size.true_bytes / 1e6,
               size.paper_bytes / 1e6, flags.out.c_str());
+  PrintRemarks(quantized.plan);
   if (quantized.saved_seconds > 0) {
     std::printf("%.1f s of it were spent before: finished parts were found in %s.calibration\n",
                 quantized.saved_seconds, workspace.database().c_str());

@@ -91,6 +91,9 @@ int Main(int argc, char** argv) {
   quantize_command->add_option("--bits", quantize.bits,
                                "W8A8, W4A8, 'W8A8 MP' for mixed precision, ... (default W8A8)");
   quantize_command->add_option("--weight-granularity", quantize.weight_granularity, "per_tensor or per_channel");
+  quantize_command->add_option("--patch-input-bits", quantize.patch_input_bits,
+                               "Bits of the patch embedding's input: 2..16, or 32 for float (default: as other "
+                               "activations)");
   quantize_command->add_option("--calibration-dataset", quantize.calibration_dataset)->required();
   quantize_command->add_option("--calibration-images", quantize.calibration_images, "How many (default 32)");
   quantize_command->add_option("--seed", quantize.seed, "Draws the calibration images (default 0)");

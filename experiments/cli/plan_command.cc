@@ -50,6 +50,9 @@ Result<PlanView> ViewOfFile(const std::string& path, Workspace& workspace) {
     view.paper_bytes = size.paper_bytes;
   }
   view.operands = OperandRecords(plan);
+  view.norm_inputs = NormInputRecords(plan);
+  view.simulated_only = method::SimulatedOnlyGrids(plan);
+  view.notes = plan.notes;
   view.replaced.emplace();
   for (const auto& [name, tensor] : plan.replaced_parameters) {
     view.replaced->insert(name);
@@ -98,7 +101,10 @@ Result<PlanView> ViewOfTrial(std::string prefix, const Workspace& workspace) {
                  {"status", results::Name(trial.status) + (trial.reason.empty() ? "" : ": " + trial.reason)}};
   view.true_bytes = trial.size_bytes;
   view.paper_bytes = trial.paper_size_bytes;
+  view.simulated_only = trial.simulated_only;
+  view.notes = trial.notes;
   PTQ_ASSIGN_OR_RETURN(view.operands, store.Operands(trial.trial_key));
+  PTQ_ASSIGN_OR_RETURN(view.norm_inputs, store.NormInputs(trial.trial_key));
   PTQ_ASSIGN_OR_RETURN(const std::optional<std::string> json, store.Allocation(trial.trial_key));
   if (json) {
     Result<method::BitAllocation> allocation = method::BitAllocationFromJson(*json);

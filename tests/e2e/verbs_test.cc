@@ -165,6 +165,57 @@ TEST_F(VerbsTest, DescribesAPlanFile) {
   EXPECT_THAT(noise.err, HasSubstr("noise.safetensors"));
 }
 
+TEST_F(VerbsTest, WhatFewMethodsDoIsToldEverywhere) {
+  const std::string plan = folder_ + "/plan.safetensors";
+  const auto quantize = [&](const std::string& picture_bits) {
+    return Call({"quantize", "--model", "micro_vit", "--method", "fq_vit", "--weight-granularity", "per_channel",
+                 "--patch-input-bits", picture_bits, "--calibration-dataset", "small_calibration",
+                 "--calibration-images", "8", "--out", plan});
+  };
+  const Outcome illegal = quantize("17");
+  EXPECT_EQ(illegal.exit_code, 2);
+  EXPECT_THAT(illegal.err, HasSubstr("patch_input_bits is 17; it must lie in 2..16, or be 32 (float)"));
+  const Outcome made = quantize("32");
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  EXPECT_THAT(made.out, HasSubstr("simulated only: log2"));
+  const Outcome of_file = Call({"describe", "plan", plan});
+  ASSERT_EQ(of_file.exit_code, 0) << of_file.err;
+  EXPECT_THAT(of_file.out, HasSubstr("patch_input_bits=32"));
+
+  const std::string spec = folder_ + "/few.toml";
+  WriteText(spec, R"(name = "few"
+question = "What do few methods do?"
+seeds = [0]
+[[workload]]
+model = "micro_vit"
+dataset = "small_test"
+calibration_dataset = "small_calibration"
+calibration_images = 8
+[[trial]]
+method = ["fq_vit", "min_max"]
+bits = "W8A8"
+scheme = { weight_granularity = "per_channel", patch_input_bits = 32 }
+)");
+  const Outcome ran = Call({"run", spec});
+  ASSERT_EQ(ran.exit_code, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("FQ-ViT per_channel float input"));
+  EXPECT_THAT(ran.out, HasSubstr("sim\n"));
+  EXPECT_THAT(ran.out, HasSubstr("simulated only: log2"));
+  const std::string database = folder_ + "/r.sqlite";
+  EXPECT_EQ(Query(database, "SELECT method, simulated_only FROM v_trial ORDER BY method"),
+            (std::vector<std::string>{"float32|0", "fq_vit|1", "min_max|0"}));
+  const std::string key = Query(database, "SELECT trial_key FROM v_trial WHERE method = 'fq_vit'")[0];
+  const Outcome of_trial = Call({"describe", "plan", key});
+  ASSERT_EQ(of_trial.exit_code, 0) << of_trial.err;
+  for (const Outcome& described : {of_file, of_trial}) {
+    EXPECT_THAT(described.out, HasSubstr("simulated only       log2 (no integer kernel can run it)"));
+    EXPECT_THAT(described.out, HasSubstr("\nLayerNorm"));
+    EXPECT_THAT(described.out, HasSubstr("blocks.0.norm1 "));
+    EXPECT_THAT(described.out, HasSubstr("patch_embed.proj    float32 "));
+  }
+  EXPECT_THAT(Call({"report", spec, "--format", "csv"}).out, HasSubstr(",simulated only,"));
+}
+
 TEST_F(VerbsTest, DescribesThePlanOfAStoredTrial) {
   const Outcome nothing = Call({"describe", "plan", "0123456789"});
   EXPECT_EQ(nothing.exit_code, 3) << "there is no store";

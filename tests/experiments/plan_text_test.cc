@@ -69,6 +69,31 @@ TEST(PlanTextTest, APlanFileKnowsItsCorrectedBiases) {
   EXPECT_THAT(text, Not(HasSubstr("replaced: head.bias")));
 }
 
+TEST(PlanTextTest, WhatFewPlansHaveIsShown) {
+  PlanView view = SmallView();
+  view.operands[0] = {"blocks.0.attn.qkv", "left", "twin_signed", 8, "per_tensor", -1, {0.25f}, {0}, {0.5f}};
+  view.operands[4].channel_bits = {8, 3};
+  view.operands[4].correction = {-0.5f, 0.25f};
+  view.norm_inputs = {{"blocks.0.norm1", "", "affine", 8, "per_channel", 2, {0.5f, 1.0f}, {3, 4}},
+                      {"norm", "", "symmetric_full", 4, "per_tensor", -1, {0.5f}, {0}}};
+  view.simulated_only = {"log2", "twin_signed"};
+  view.notes = {{"best_p", "2.9"}, {"evaluations", "412"}};
+  const std::string text = PlanText(view, false);
+  EXPECT_THAT(text, HasSubstr("scheme               s\n"
+                              "note: best p         2.9\n"
+                              "note: evaluations    412\n"
+                              "simulated only       log2, twin_signed (no integer kernel can run it)\n"
+                              "model size           5.500 MB\n"));
+  EXPECT_THAT(text, HasSubstr("twin_signed 8 bits, per_tensor scale 0.25, second scale 0.5"));
+  EXPECT_THAT(text,
+              HasSubstr("affine 3..8 bits (mean 5.5), per_channel scale 1 (2 channels, 1 value), zero point 3..4, "
+                        "correction -0.5..0.25\n"));
+  EXPECT_THAT(text, HasSubstr("\nLayerNorm       input\n"
+                              "blocks.0.norm1  affine 8 bits, per_channel scale 0.5..1 (2 channels, 2 values), zero "
+                              "point 3..4\n"
+                              "norm            symmetric_full 4 bits, per_tensor scale 0.5\n"));
+}
+
 TEST(PlanTextTest, TheFloatModelQuantizesNothing) {
   EXPECT_THAT(PlanText(PlanView(), false), HasSubstr("no operand is quantized"));
 }

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "experiments/image_source.h"
 #include "tests/e2e/program.h"
 #include "tests/e2e/small_data.h"
 #include "tests/testing/staged_method.h"
@@ -54,6 +55,7 @@ class RunnerTest : public ::testing::Test {
   ExperimentSpec spec_;
   NullProgress progress_;
   ModelLoader models_;
+  PictureCache pictures_;
 };
 
 constexpr char kStaged[] = "[[trial]]\nmethod = \"staged\"\nbits = [\"W8A8\", \"W8A8 MP\"]\n";
@@ -82,6 +84,214 @@ TEST_F(RunnerTest, MixedPrecisionIsStoredWithItsAllocation) {
   EXPECT_FALSE(std::filesystem::exists(folder_ + "/r.sqlite.calibration"));
 }
 
+TEST_F(RunnerTest, APlanIsStoredWhole) {
+  const std::vector<Trial> trials = Trials(
+      "[[trial]]\nmethod = \"staged\"\nbits = \"W8A8\"\nparameters = { extras = true, read_labels = true }\n"
+      "scheme = { weight_granularity = \"per_channel\" }\n"
+      "[[trial]]\nmethod = \"staged\"\nbits = \"W8A8\"\n");
+  results::Store store = OpenStore();
+  ASSERT_TRUE(RunTrials(trials, spec_, {}, store, progress_, [](int64_t, int64_t, const Trial&) {}).ok());
+  const vit::VitModel& model = *models_.Load(trials[1].workload->model, trials[1].workload->weights).value();
+  TrialCheckpoint checkpoint(nullptr, "");
+  const method::Plan plan = QuantizeTrial(trials[1], model, pictures_, checkpoint, progress_).value().plan;
+  const results::TrialSummary stored = *store.Find(trials[1].key).value();
+  EXPECT_EQ(stored.status, results::TrialStatus::kDone) << stored.reason;
+  EXPECT_EQ(stored.notes, plan.notes);
+  EXPECT_THAT(stored.simulated_only, ::testing::ElementsAre("log2"));
+  const auto expect_params = [](const results::OperandRecord& record, const quant::QuantParams& params) {
+    EXPECT_EQ(record.grid, quant::Name(params.grid)) << record.name();
+    EXPECT_EQ(record.num_bits, params.num_bits);
+    EXPECT_EQ(record.granularity, quant::Name(params.granularity));
+    EXPECT_EQ(record.axis, params.axis);
+    EXPECT_EQ(record.scale, params.scale);
+    EXPECT_EQ(record.zero_point, params.zero_point);
+    EXPECT_EQ(record.second_scale, params.second_scale);
+    EXPECT_EQ(record.channel_bits, params.channel_bits);
+    EXPECT_EQ(record.correction, params.correction);
+  };
+  const auto operands = store.Operands(trials[1].key).value();
+  ASSERT_EQ(operands.size(), plan.operands.size());
+  size_t i = 0;
+  for (const auto& [operand, params] : plan.operands) {
+    EXPECT_EQ(operands[i].name(), operand.name());
+    expect_params(operands[i++], params);
+  }
+  const auto norm_inputs = store.NormInputs(trials[1].key).value();
+  ASSERT_EQ(norm_inputs.size(), plan.norm_inputs.size());
+  ASSERT_GT(norm_inputs.size(), 2U);
+  i = 0;
+  for (const auto& [norm, params] : plan.norm_inputs) {
+    EXPECT_EQ(norm_inputs[i].name(), norm.name());
+    expect_params(norm_inputs[i++], params);
+  }
+  const results::TrialSummary plain = *store.Find(trials[2].key).value();
+  EXPECT_THAT(plain.simulated_only, SizeIs(0));
+  EXPECT_THAT(plain.notes, SizeIs(1));
+  EXPECT_THAT(store.NormInputs(trials[2].key).value(), SizeIs(0));
+}
+
+TEST_F(RunnerTest, LabelsOfTheDrawnImagesReachAMethodThatNeedsThem) {
+  const Trial trial =
+      Trials("[[trial]]\nmethod = \"staged\"\nbits = \"W8A8\"\nparameters = { read_labels = true }\n")[1];
+  const vit::VitModel& model = *models_.Load(trial.workload->model, trial.workload->weights).value();
+  TrialCheckpoint checkpoint(nullptr, "");
+  const method::Plan plan = QuantizeTrial(trial, model, pictures_, checkpoint, progress_).value().plan;
+  std::string expected;
+  for (const int64_t index : trial.calibration_indices) {
+    expected +=
+        (expected.empty() ? "" : " ") + std::to_string(trial.workload->calibration.dataset->samples()[index].label);
+  }
+  EXPECT_EQ(plan.notes.at("labels"), expected);
+}
+
+// Asks for labels and does not say so.
+class Curious final : public method::Method {
+ public:
+  Curious() {
+    info_.id = "curious";
+    info_.summary = info_.citation = "made for this test";
+  }
+  const method::MethodInfo& info() const override { return info_; }
+  Status Supports(const method::Scheme&, const method::Parameters&, const vit::VitConfig&) const override {
+    return OkStatus();
+  }
+  Result<method::Plan> Quantize(const method::QuantizeInputs& inputs) const override {
+    PTQ_ASSIGN_OR_RETURN([[maybe_unused]] const std::vector<int64_t> labels, inputs.calibration.Labels());
+    return method::Plan();
+  }
+
+ private:
+  method::MethodInfo info_;
+};
+
+TEST_F(RunnerTest, AMethodThatDoesNotSaySoGetsNoLabels) {
+  ASSERT_TRUE(registry_.Add(std::make_unique<Curious>()).ok());
+  const std::vector<Trial> trials = Trials("[[trial]]\nmethod = \"curious\"\nbits = \"W8A8\"\n");
+  results::Store store = OpenStore();
+  ASSERT_TRUE(RunTrials(trials, spec_, {}, store, progress_, [](int64_t, int64_t, const Trial&) {}).ok());
+  const results::TrialSummary stored = *store.Find(trials[1].key).value();
+  EXPECT_EQ(stored.status, results::TrialStatus::kUnsupported);
+  EXPECT_THAT(stored.reason, HasSubstr("the calibration images have no labels here"));
+}
+
+TEST_F(RunnerTest, LabelsAreGivenForCalibrationAlone) {
+  const Trial trial = Trials(kStaged)[1];
+  const Workload& w = *trial.workload;
+  DatasetImageSource hidden(*w.calibration.dataset, {3, 1}, w.calibration_preprocessing());
+  ASSERT_FALSE(hidden.Labels().ok());
+  EXPECT_EQ(hidden.Labels().error().code, ErrorCode::kUnsupported);
+  DatasetImageSource shown(*w.calibration.dataset, {3, 1}, w.calibration_preprocessing(), LabelAccess::kCalibration);
+  const auto& samples = w.calibration.dataset->samples();
+  EXPECT_THAT(shown.Labels().value(), ::testing::ElementsAre(samples[3].label, samples[1].label));
+  EXPECT_DEATH(DatasetImageSource(*w.images.dataset, {0}, w.preprocessing(), LabelAccess::kCalibration),
+               "small_test is evaluated; its labels stay hidden");
+}
+
+// Pictures without classes.
+class Unlabelled final : public data::Dataset {
+ public:
+  Unlabelled() {
+    entry_.name = "photographs";
+    entry_.role = data::DatasetRole::kCalibration;
+    samples_ = {{"a.png", 2}, {"b.png", -1}};
+  }
+  Result<data::Image> Load(int64_t) const override { return data::Image(); }
+};
+
+TEST_F(RunnerTest, ADataSetWithoutLabelsSaysWhich) {
+  const Unlabelled dataset;
+  DatasetImageSource source(dataset, {0, 1}, {}, LabelAccess::kCalibration);
+  const auto labels = source.Labels();
+  ASSERT_FALSE(labels.ok());
+  EXPECT_EQ(labels.error().code, ErrorCode::kUnsupported);
+  EXPECT_THAT(labels.error().message, HasSubstr("data set photographs does not know that of b.png"));
+  EXPECT_THAT(DatasetImageSource(dataset, {0}, {}, LabelAccess::kCalibration).Labels().value(),
+              ::testing::ElementsAre(2));
+}
+
+// Grey pictures of 8 x 6 pixels, whose brightness is their index; counts what it is asked.
+class Counted final : public data::Dataset {
+ public:
+  explicit Counted(int count) {
+    for (int i = 0; i < count; ++i) {
+      samples_.push_back({std::to_string(i), i});
+    }
+  }
+  Result<data::Image> Load(int64_t index) const override {
+    ++loads;
+    if (index == 3) {
+      return Corrupt("picture 3 is broken");
+    }
+    return data::Image{8, 6, std::vector<uint8_t>(8 * 6 * 3, static_cast<uint8_t>(index))};
+  }
+  mutable int loads = 0;
+};
+
+data::Preprocessing SmallCrop(int64_t crop) {
+  data::Preprocessing preprocessing;
+  preprocessing.resize = crop + 1;
+  preprocessing.crop = crop;
+  return preprocessing;
+}
+
+TEST(PictureCacheTest, APictureIsPreparedOnceAndIsTheSame) {
+  const Counted dataset(3);
+  PictureCache cache;
+  const data::Preprocessing preprocessing = SmallCrop(4);
+  for (int pass = 0; pass < 2; ++pass) {
+    const auto opened = cache.Open(dataset, preprocessing, 3);
+    for (int64_t i = 0; i < 3; ++i) {
+      const data::Image expected = data::ResizeAndCrop(Counted(3).Load(i).value(), preprocessing);
+      const data::Image image = opened->Load(i).value();
+      EXPECT_EQ(image.pixels, expected.pixels);
+      EXPECT_EQ(data::ResizeAndCrop(image, AfterCrop(preprocessing)).pixels, expected.pixels);
+    }
+  }
+  EXPECT_EQ(dataset.loads, 3);
+  EXPECT_EQ(cache.kept_bytes(), 3 * 4 * 4 * 3);
+  EXPECT_EQ(cache.Open(dataset, SmallCrop(5), 3)->Load(0).value().width, 5) << "another preprocessing";
+  EXPECT_EQ(dataset.loads, 4);
+}
+
+TEST(PictureCacheTest, AnErrorIsNotKept) {
+  const Counted dataset(4);
+  PictureCache cache;
+  const auto opened = cache.Open(dataset, SmallCrop(4), 4);
+  EXPECT_FALSE(opened->Load(3).ok());
+  EXPECT_FALSE(opened->Load(3).ok());
+  EXPECT_EQ(dataset.loads, 2);
+}
+
+TEST(PictureCacheTest, MemoryIsBounded) {
+  constexpr int64_t kPicture = 4 * 4 * 3;
+  const Counted small(2), large(3), larger(4);
+  PictureCache cache(3 * kPicture);
+  const auto read = [&](const Counted& dataset, int64_t count) {
+    const auto opened = cache.Open(dataset, SmallCrop(4), count);
+    for (int64_t i = 0; i < std::min<int64_t>(count, 3); ++i) {
+      EXPECT_TRUE(opened->Load(i).ok());
+    }
+    EXPECT_LE(cache.kept_bytes(), 3 * kPicture);
+  };
+  read(small, 2);
+  EXPECT_EQ(cache.kept_bytes(), 2 * kPicture);
+  read(large, 3);
+  EXPECT_EQ(cache.kept_bytes(), 3 * kPicture) << "the older set made room";
+  read(large, 3);
+  EXPECT_EQ(large.loads, 3);
+  read(larger, 4);
+  read(larger, 4);
+  EXPECT_EQ(larger.loads, 6) << "a set that does not fit whole is not kept";
+  const auto held = cache.Open(large, SmallCrop(4), 3);
+  for (int64_t i = 0; i < 3; ++i) {
+    EXPECT_TRUE(held->Load(i).ok());
+  }
+  const int loads = small.loads;
+  read(small, 2);
+  read(small, 2);
+  EXPECT_EQ(small.loads, loads + 4) << "what is in use keeps its room";
+}
+
 TEST_F(RunnerTest, PartsAreKeptFoundAndCharged) {
   const Trial trial = Trials(kStaged)[1];
   const vit::VitModel& model = *models_.Load(trial.workload->model, trial.workload->weights).value();
@@ -90,7 +300,7 @@ TEST_F(RunnerTest, PartsAreKeptFoundAndCharged) {
   const auto clock = [&now] { return now += 1; };  // each look at it is a second later
   const auto quantize = [&] {
     TrialCheckpoint checkpoint(&store, CheckpointScope(trial), clock);
-    return QuantizeTrial(trial, model, checkpoint, progress_).value();
+    return QuantizeTrial(trial, model, pictures_, checkpoint, progress_).value();
   };
   const QuantizedTrial first = quantize();
   EXPECT_EQ(first.saved_seconds, 0);

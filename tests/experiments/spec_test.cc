@@ -124,6 +124,29 @@ quantize_attention_products = false
   EXPECT_EQ(trial.parameter_positions.at("alpha").column, 48);
 }
 
+TEST(SpecTest, ThePictureMayHaveAWidthOfItsOwn) {
+  const auto with = [](const std::string& scheme, const std::string& bits = "['W8A8', 'W4A4']") {
+    return std::string(kHead) + kWorkload + "[[trial]]\nmethod = 'x'\nbits = " + bits + "\nscheme = { " + scheme +
+           " }\n";
+  };
+  for (const int bits : {0, 2, 8, 16, 32}) {
+    const ExperimentSpec spec = Parsed(with("patch_input_bits = " + std::to_string(bits)));
+    EXPECT_EQ(spec.trials[1].scheme.patch_input_bits, bits);
+    EXPECT_EQ(spec.trials[2].scheme.patch_input_bits, bits);
+  }
+  for (const int bits : {1, 17, 31}) {
+    EXPECT_EQ(FaultsOf(with("patch_input_bits = " + std::to_string(bits))),
+              "s.toml:12:31: patch_input_bits is " + std::to_string(bits) +
+                  "; it must lie in 2..16, or be 32 (float) or 0 (as other activations)");
+  }
+  EXPECT_EQ(FaultsOf(with("patch_input_bits = 33")), "s.toml:12:31: 'patch_input_bits' is 33; it must lie in 0..32");
+  EXPECT_EQ(FaultsOf(with("patch_input_bits = -1")), "s.toml:12:31: 'patch_input_bits' is -1; it must lie in 0..32");
+  EXPECT_EQ(FaultsOf(with("quantize_head = false, patch_input_bits = 8", "['W8A8', 'W6A6 MP', 'W8A8 MP']")),
+            "s.toml:12:54: patch_input_bits has no meaning under mixed precision, which chooses widths itself");
+  EXPECT_EQ(FaultsOf(with("quantize_patch_embed = false, patch_input_bits = 8")),
+            "s.toml:12:61: patch_input_bits is not used where quantize_patch_embed is false");
+}
+
 // The text of each fault is fixed here on purpose: people read and editors parse it.
 TEST(SpecTest, ReportsEveryMistakeAtOnce) {
   EXPECT_EQ(FaultsOf(R"(name = "my table"
@@ -283,7 +306,8 @@ TEST_P(ShippedSpecTest, NamesOnlyDeclaredModelsAndDataSets) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ShippedSpecTest,
-                         ::testing::Values("table1", "table3", "liu_grids", "liu_seeds", "smoke"));
+                         ::testing::Values("baselines", "baselines_seeds", "table1", "table3", "liu_grids", "liu_seeds",
+                                           "smoke"));
 
 TEST(ShippedTable1Test, HasEveryModelAndDataSetOfThePaper) {
   const Result<ExperimentSpec> spec = ReadSpec("experiments/table1.toml");
@@ -300,9 +324,9 @@ TEST(ShippedTable1Test, HasEveryModelAndDataSetOfThePaper) {
                            "ViT-L ImageNet", "DeiT-S ImageNet", "DeiT-B ImageNet"}) {
     EXPECT_EQ(pairs.count(pair), 1U) << pair;
   }
-  // 11 workloads: a float row, two methods at two widths, the paper's own at five, and on each of the two embedded ones
-  // two more.
-  EXPECT_EQ(spec->trials.size(), 11U * (1 + 2 * 2 + 5) + 2 * 2);
+  // 11 workloads: a float row, four methods at two widths, the paper's own at five, and on each of the two embedded
+  // ones two more.
+  EXPECT_EQ(spec->trials.size(), 11U * (1 + 2 * 2 + 2 * 2 + 5) + 2 * 2);
 }
 
 }  // namespace

@@ -7,8 +7,10 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "baselines/all_baselines.h"
+#include "experiments/method_published.h"
 #include "experiments/tables.h"
 #include "tests/testing/staged_method.h"
 
@@ -187,7 +189,7 @@ TEST_F(TrialTest, Table1ShowsEveryPublishedRowOnceAndNoBlank) {
   const auto published = results::ReadPublished(Home() + "/results/published/liu2021_table1.csv").value();
   size_t shown = 0;
   for (const results::TableRow& row : table.rows) {
-    shown += row.published ? 1 : 0;
+    shown += row.published && !row.published_elsewhere ? 1 : 0;
     EXPECT_FALSE(row.not_run.empty()) << row.model << " " << row.method;
     if (row.published) {
       EXPECT_EQ(row.published->model, row.model);
@@ -204,8 +206,51 @@ TEST_F(TrialTest, Table1ShowsEveryPublishedRowOnceAndNoBlank) {
   EXPECT_THAT(deit_small->not_run, HasSubstr("deit_small_patch16_224"));
 }
 
+// Every registered method has rows, and none of them is a refusal that a reader of the file could have foreseen.
+TEST_F(TrialTest, TheBaselinesExperimentsAskEveryMethodForWhatItCanDo) {
+  for (const char* name : {"baselines", "baselines_seeds"}) {
+    const ExperimentSpec spec = ReadSpec(Home() + "/experiments/" + name + ".toml").value();
+    const auto trials = ResolveTrials(spec, registry_, workspace_);
+    ASSERT_TRUE(trials.ok()) << trials.error().message;
+    std::set<std::string> asked;
+    for (const Trial& trial : *trials) {
+      if (trial.is_float()) {
+        continue;
+      }
+      asked.insert(trial.method_id());
+      const Status supported =
+          method::CheckSupport(*trial.method, trial.scheme, trial.parameters, trial.workload->model.config);
+      EXPECT_TRUE(supported.ok() || trial.scheme.weight_bits < 4) << trial.Describe() << supported.error().message;
+    }
+    for (const auto& method : registry_.methods()) {
+      EXPECT_EQ(asked.count(method->info().id), method->info().id == "staged" ? 0U : 1U) << method->info().id;
+    }
+  }
+}
+
+TEST_F(TrialTest, AWidthOfThePictureIsAnotherTrialWithItsTitle) {
+  const std::string plain = "method = \"min_max\"\nbits = \"W8A8\"";
+  const std::string eight = plain + "\nscheme = { patch_input_bits = 8 }";
+  const std::string whole = plain + "\nscheme = { patch_input_bits = 32, quantize_head = false }";
+  EXPECT_NE(Key(plain), Key(eight));
+  EXPECT_NE(Key(eight), Key(whole));
+  EXPECT_EQ(Key(plain), Key(plain + "\nscheme = { patch_input_bits = 0 }"));
+  const results::Store store =
+      results::Store::Open(::testing::TempDir() + "/titles.sqlite", results::Store::Mode::kReadWrite).value();
+  const auto title = [&](const std::string& trial) {
+    const std::vector<Trial> trials = Resolve("a", trial).value();
+    return BuildTable(spec_, trials, store, Home()).value().rows.at(1).method;
+  };
+  EXPECT_EQ(title(plain), "MinMax");
+  EXPECT_EQ(title(eight), "MinMax input 8 bits");
+  EXPECT_EQ(title(whole), "MinMax float input float head");
+}
+
 class LabelTest : public TrialTest {
  protected:
+  // What the method's own folder says, beside the rows below.
+  std::string own_values_;
+
   // The rows of a table with one [[trial]], beside published values of the embedded model.
   std::vector<results::TableRow> Rows(const std::string& trial) {
     const std::string home = ::testing::TempDir() + "/labels";
@@ -218,6 +263,8 @@ class LabelTest : public TrialTest {
         << model << "Staged,8,8,1,,51,s,src\n"
         << model << "Similarity + bias,8,8,0,,52,s,src\n"
         << model << "Similarity + bias,8,8,1,,53,s,src\n";
+    std::filesystem::create_directories(home + "/baselines/staged");
+    std::ofstream(home + "/baselines/staged/published.toml") << own_values_;
     spec_.published = {"p"};
     const results::Store store = results::Store::Open(home + "/r.sqlite", results::Store::Mode::kReadWrite).value();
     return BuildTable(spec_, trials, store, home).value().rows;
@@ -251,6 +298,85 @@ TEST_F(LabelTest, AnotherLabelMatchesNothing) {
   EXPECT_EQ(PublishedTop1(rows[1]), 0);
   EXPECT_EQ(PublishedTop1(rows[2]), 0);
   EXPECT_EQ(rows[3].method, "Staged") << "published only";
+}
+
+class OwnValuesTest : public LabelTest {
+ protected:
+  std::string Own(int bits, const std::string& top1, const std::string& dataset = "", const std::string& more = "") {
+    const std::vector<Trial> trials = Resolve("a", "method = \"staged\"\nbits = \"W8A8\"").value();
+    const Workload& w = *trials[0].workload;
+    return "[[value]]\nmodel = \"" + w.model.title + "\"\ndataset = \"" +
+           (dataset.empty() ? w.dataset.title : dataset) + "\"\nw_bits = " + std::to_string(bits) +
+           "\na_bits = " + std::to_string(bits) + "\nmixed = false\ntop1_percent = " + top1 +
+           "\nsource = \"A 2022, Table 9\"\n" + more;
+  }
+};
+
+TEST_F(OwnValuesTest, StandInWhereNothingElseIsPublished) {
+  own_values_ = Own(8, "40.5") + Own(6, "41.5") + Own(4, "42.5", "another set");
+  const auto rows = Rows("method = \"staged\"\nbits = [\"W8A8\", \"W6A6\", \"W4A4\"]");
+  EXPECT_EQ(PublishedTop1(rows[1]), 50) << "the table's own source comes first";
+  EXPECT_FALSE(rows[1].published_elsewhere);
+  EXPECT_EQ(PublishedTop1(rows[2]), 41.5);
+  EXPECT_TRUE(rows[2].published_elsewhere);
+  EXPECT_EQ(rows[2].published->source, "A 2022, Table 9");
+  EXPECT_TRUE(results::IsPrintable(*rows[2].published));
+  EXPECT_EQ(PublishedTop1(rows[3]), 0) << "of another data set";
+  EXPECT_FALSE(rows[3].published_elsewhere);
+}
+
+TEST_F(OwnValuesTest, BelongToThePlainMethodAlone) {
+  own_values_ = Own(6, "41.5");
+  for (const char* change : {"label = \"otherwise\"", "parameters = { shrink = 0.5 }"}) {
+    EXPECT_EQ(PublishedTop1(Rows(std::string("method = \"staged\"\nbits = \"W6A6\"\n") + change)[1]), 0) << change;
+  }
+  EXPECT_EQ(PublishedTop1(Rows("method = \"staged\"\nbits = \"W6A6\"\nlabel = \"Staged\"")[1]), 41.5);
+}
+
+TEST_F(OwnValuesTest, FaultsOfTheFileAreTold) {
+  const auto faults = [](const std::string& text) {
+    const auto parsed = ParseMethodPublished(text, "p.toml", "X");
+    return parsed.ok() ? "" : parsed.error().message;
+  };
+  EXPECT_EQ(faults("# nothing is published\n"), "");
+  EXPECT_EQ(faults("[[value]]\nmodel = 'DeiT-S'\nw_bits = 1\nmixd = true\n"),
+            "p.toml:1:1: [[value]] lacks the key 'dataset'\n"
+            "p.toml:1:1: [[value]] lacks the key 'a_bits'\n"
+            "p.toml:1:1: [[value]] lacks the key 'mixed'\n"
+            "p.toml:1:1: [[value]] lacks the key 'top1_percent'\n"
+            "p.toml:1:1: [[value]] lacks the key 'source'\n"
+            "p.toml:3:10: 'w_bits' is 1; it must lie in 2..16\n"
+            "p.toml:4:1: unknown key 'mixd' in [[value]]; did you mean 'mixed'?");
+  EXPECT_THAT(faults(Own(8, "40") + Own(8, "41")), HasSubstr("W8A8 is there twice, first at line 1"));
+  EXPECT_THAT(faults(Own(8, "100.5")), HasSubstr("'top1_percent' is 100.5; it must lie in 0..100"));
+}
+
+TEST_F(OwnValuesTest, AnAbsentFileHoldsNothing) {
+  EXPECT_TRUE(ReadMethodPublished(Home() + "/no such folder", "staged", "Staged").value().empty());
+}
+
+// Every method's own file can be read, and speaks of models and data sets by the titles that tables have.
+TEST_F(OwnValuesTest, EveryMethodsFileIsSound) {
+  std::set<std::string> models, datasets;
+  for (const data::ModelEntry& model : workspace_.models().models) {
+    models.insert(model.title);
+  }
+  for (const data::DatasetEntry& dataset : workspace_.datasets().datasets) {
+    datasets.insert(dataset.title);
+  }
+  for (const auto& method : registry_.methods()) {
+    const method::MethodInfo& info = method->info();
+    const auto values = ReadMethodPublished(Home(), info.id, info.published_as);
+    ASSERT_TRUE(values.ok()) << values.error().ToString();
+    RecordProperty(info.id, std::to_string(values->size()));
+    for (const results::PublishedRow& value : *values) {
+      EXPECT_EQ(models.count(value.model), 1U) << info.id << ": " << value.model;
+      // These titles are the 384-pixel models of Liu et al.; those of other papers are ViT-B/224 and ViT-L/224.
+      EXPECT_TRUE((value.model != "ViT-B" && value.model != "ViT-L") || value.source.rfind("Liu et al. 2021", 0) == 0)
+          << info.id << ": " << value.model << " of " << value.source;
+      EXPECT_EQ(datasets.count(value.dataset), 1U) << info.id << ": " << value.dataset;
+    }
+  }
 }
 
 }  // namespace

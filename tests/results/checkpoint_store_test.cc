@@ -23,6 +23,14 @@ class CheckpointStoreTest : public ::testing::Test {
   const std::string path_ = folder_ + "/results.sqlite.calibration";
 };
 
+TEST_F(CheckpointStoreTest, AFileWhoseMakingWasCutOffIsMadeAnew) {
+  WriteCutOffFile(path_);
+  auto store = CheckpointStore::Open(path_);
+  ASSERT_TRUE(store.ok()) << store.error().ToString();
+  ASSERT_TRUE(store->Keep("s", "k", {"v", 1}).ok());
+  EXPECT_EQ(Open().Find("s", "k").value()->value, "v");
+}
+
 TEST_F(CheckpointStoreTest, KeepsAnyBytesUnderScopeAndKey) {
   CheckpointStore store = Open();
   EXPECT_FALSE(store.Find("s", "k").value().has_value());

@@ -88,6 +88,21 @@ inline TrialRecord SampleTrial(const std::string& text, int images, int right, c
   return trial;
 }
 
+// What a plan can hold besides: grids that only simulate, channels of different widths, LayerNorm inputs, notes.
+inline TrialRecord SampleTrialWithExtras(const std::string& text) {
+  TrialRecord trial = SampleTrial(text, 4, 2, "lapq");
+  trial.operands[0].grid = "twin_signed";
+  trial.operands[0].second_scale = {0.125f};
+  trial.operands[1].channel_bits = {8, 0, 6};
+  trial.operands[1].correction = {0.5f, -0.25f, 0.0f};
+  trial.norm_inputs = {{"blocks.0.norm1", "", "affine", 8, "per_channel", 2, {0.5f, 0.25f}, {3, -4}},
+                       {"norm", "", "log2", 4, "per_tensor", -1, {1.0f}, {0}}};
+  trial.norm_inputs[0].correction = {1.0f, 2.0f};
+  trial.simulated_only = {"log2", "twin_signed"};
+  trial.notes = {{"evaluations", "412"}, {"path", "a=b, c"}};
+  return trial;
+}
+
 // What a mixed-precision method would say of two groups.
 constexpr char kSampleAllocation[] =
     R"({"budget_bytes":9.0,"candidate_bits":[4,6],"chosen":1,"front":[{"bits":[4,4],"omega":3.0,"size_bytes":4.0},)"
@@ -134,6 +149,26 @@ class RawSqlite {
  private:
   sqlite3* connection_ = nullptr;
 };
+
+// What a process leaves that dies while a file is made: some of its pages, and a journal of how they were before.
+inline void WriteCutOffFile(const std::string& path) {
+  const std::string whole = path + ".whole";
+  {
+    RawSqlite raw(whole);
+    // a cache of one page: what is written goes to the file before the transaction ends, and the journal before that
+    ASSERT_EQ(raw.Run("PRAGMA cache_size = 1; BEGIN; CREATE TABLE t (x); INSERT INTO t VALUES (zeroblob(40000))"), "");
+    std::filesystem::copy_file(whole, path);
+    std::filesystem::copy_file(whole + "-journal", path + "-journal");
+    ASSERT_EQ(raw.Run("ROLLBACK"), "");
+  }
+  std::filesystem::remove(whole);
+  ASSERT_GT(std::filesystem::file_size(path), 0U);
+  sqlite3* reader = nullptr;
+  ASSERT_EQ(sqlite3_open_v2(path.c_str(), &reader, SQLITE_OPEN_READONLY, nullptr), SQLITE_OK);
+  sqlite3_exec(reader, "SELECT count(*) FROM sqlite_schema", nullptr, nullptr, nullptr);
+  EXPECT_EQ(sqlite3_extended_errcode(reader), SQLITE_READONLY_ROLLBACK) << "nothing would be tested";
+  sqlite3_close(reader);
+}
 
 // Compares with tests/results/golden/<name>.  To renew one after a wanted change, copy the file that a failing test
 // leaves under bazel-testlogs/tests/results/results_test/test.outputs (outputs.zip), having read the difference.

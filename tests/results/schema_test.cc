@@ -21,6 +21,7 @@ class SchemaTest : public ::testing::Test {
     mixed.mixed = true;
     mixed.allocation_json = kSampleAllocation;
     ASSERT_TRUE(store.Insert(mixed).ok());
+    ASSERT_TRUE(store.Insert(SampleTrialWithExtras("x")).ok());
   }
   std::vector<std::string> Names(const char* type) {
     return RawSqlite(path_).Query(std::string("SELECT name FROM sqlite_schema WHERE type = '") + type +
@@ -31,16 +32,17 @@ class SchemaTest : public ::testing::Test {
 
 // Frozen: outside readers depend on it.  New columns are added at the end only.
 TEST_F(SchemaTest, ViewColumnsAreFrozen) {
-  EXPECT_THAT(RawSqlite(path_).Query("SELECT name FROM pragma_table_info('v_trial') ORDER BY cid"),
-              ElementsAre("experiment", "trial_key", "model", "dataset", "method", "w_bits", "a_bits", "mixed", "seed",
-                          "exec_mode", "calib_images", "images", "top1_fraction", "float_top1_fraction", "size_bytes",
-                          "calibrate_seconds", "peak_rss_bytes", "latency_ns_median", "status", "reason"));
+  EXPECT_THAT(
+      RawSqlite(path_).Query("SELECT name FROM pragma_table_info('v_trial') ORDER BY cid"),
+      ElementsAre("experiment", "trial_key", "model", "dataset", "method", "w_bits", "a_bits", "mixed", "seed",
+                  "exec_mode", "calib_images", "images", "top1_fraction", "float_top1_fraction", "size_bytes",
+                  "calibrate_seconds", "peak_rss_bytes", "latency_ns_median", "status", "reason", "simulated_only"));
 }
 
 TEST_F(SchemaTest, FileSaysWhatItIs) {
   RawSqlite raw(path_);
   EXPECT_THAT(raw.Query("PRAGMA application_id"), ElementsAre("1347703106"));
-  EXPECT_THAT(raw.Query("PRAGMA user_version"), ElementsAre("2"));
+  EXPECT_THAT(raw.Query("PRAGMA user_version"), ElementsAre("3"));
   EXPECT_THAT(raw.Query("PRAGMA journal_mode"), ElementsAre("wal"));
   EXPECT_EQ(ReadBytes(path_).substr(68, 4), "PTQB");
   EXPECT_THAT(raw.Query("SELECT key FROM meta ORDER BY key"), ElementsAre("created_utc", "created_with", "format"));
@@ -81,7 +83,9 @@ TEST_F(SchemaTest, NoRowIsReplacedThroughItsOtherKeys) {
         "REPLACE INTO dataset_image SELECT dataset_id, 99, image_id, 1 FROM dataset_image LIMIT 1",
         "REPLACE INTO operand SELECT trial_id, 99, op, side, grid, 2, granularity, axis, scale, zero_point FROM "
         "operand "
-        "LIMIT 1"}) {
+        "LIMIT 1",
+        "REPLACE INTO norm_input SELECT trial_id, 99, norm, grid, 2, granularity, axis, scale, zero_point FROM "
+        "norm_input LIMIT 1"}) {
     EXPECT_THAT(raw.Run(sql), HasSubstr("is insert only: the row exists")) << sql;
   }
 }
@@ -124,13 +128,14 @@ TEST_F(SchemaTest, DumpMatchesGolden) {
   ExpectGolden("schema.txt", dump);
 }
 
-// The golden text is the schema that version 1 of the file was released with.
-TEST(SchemaTextTest, VersionOneIsFrozen) {
+// The golden texts are the schema that version 1 of the file was released with, and what version 2 added.
+TEST(SchemaTextTest, ReleasedVersionsAreFrozen) {
   const auto statements = [](const std::string& path) {
     const std::string text = ReadBytes(path);
-    return text.substr(text.find("PRAGMA application_id"));
+    return text.substr(text.find("PRAGMA "));
   };
   EXPECT_EQ(statements("results/schema.sql"), statements("tests/results/golden/schema_1.sql"));
+  EXPECT_EQ(statements("results/schema_2.sql"), statements("tests/results/golden/schema_2.sql"));
 }
 
 TEST_F(SchemaTest, EveryQueryOfTheFormatPageRuns) {
@@ -141,8 +146,9 @@ TEST_F(SchemaTest, EveryQueryOfTheFormatPageRuns) {
     const size_t begin = at + 7;
     rows.push_back(raw.Query(page.substr(begin, page.find("```", begin) - begin)).size());
   }
-  // two done trials; two operands and two groups of the mixed one; one image that only the float model gets right
-  EXPECT_THAT(rows, ElementsAre(2, 2, 2, 1));
+  // three done trials; two operands and two groups of the mixed one; two notes; one image that only the float model
+  // gets right, in each of the two quantized trials
+  EXPECT_THAT(rows, ElementsAre(3, 2, 2, 2, 2));
 }
 
 TEST_F(SchemaTest, TheFormatPageNamesEveryTableAndColumnOfTheView) {

@@ -82,68 +82,109 @@ TEST_F(StoreOpenTest, AnotherProgramsDatabaseStaysAsItIs) {
 
 TEST_F(StoreOpenTest, ANewerSchemaStaysAsItIs) {
   ASSERT_TRUE(Store::Open(path_, Store::Mode::kReadWrite).ok());
-  ASSERT_EQ(RawSqlite(path_).Run("PRAGMA user_version = 3"), "");
+  ASSERT_EQ(RawSqlite(path_).Run("PRAGMA user_version = 4"), "");
   const std::string before = ReadBytes(path_);
-  ExpectRefused(path_, ErrorCode::kUnsupported, "written by a newer ptqbench (schema 3; this one knows 2)");
+  ExpectRefused(path_, ErrorCode::kUnsupported, "written by a newer ptqbench (schema 4; this one knows 3)");
   EXPECT_EQ(ReadBytes(path_), before);
 }
 
-class VersionOneTest : public StoreOpenTest {
+TEST_F(StoreOpenTest, AFileWhoseMakingWasCutOffIsMadeAnew) {
+  WriteCutOffFile(path_);
+  auto store = Store::Open(path_, Store::Mode::kReadWrite);
+  ASSERT_TRUE(store.ok()) << store.error().ToString();
+  EXPECT_TRUE(store->Insert(SampleTrial("a", 4, 2, "m")).ok());
+  EXPECT_THAT(store->Verify(data::Sha256).value(), IsEmpty());
+}
+
+// A file as an older version of the schema made and filled it.
+class OlderVersionTest : public StoreOpenTest, public ::testing::WithParamInterface<int> {
  protected:
-  // A file as the first version made and filled it.
   void SetUp() override {
+    std::filesystem::create_directories(folder_);  // the test's name holds a '/'
     {
       RawSqlite raw(path_);
       ASSERT_EQ(raw.Run("PRAGMA journal_mode = WAL"), "");
-      ASSERT_EQ(raw.Run("BEGIN; " + ReadBytes("tests/results/golden/schema_1.sql") + "; COMMIT"), "");
+      for (int step = 1; step <= GetParam(); ++step) {
+        const std::string script = ReadBytes("tests/results/golden/schema_" + std::to_string(step) + ".sql");
+        ASSERT_EQ(raw.Run("BEGIN; " + script + "; COMMIT"), "");
+      }
     }
     const std::string filled = folder_ + "/filled.sqlite";
+    trial_.allocation_json = GetParam() >= 2 ? kSampleAllocation : "";
     ASSERT_TRUE(Store::Open(filled, Store::Mode::kReadWrite).value().Insert(trial_).ok());
     RawSqlite raw(path_);
     ASSERT_EQ(raw.Run("ATTACH '" + filled + "' AS filled"), "");
     for (const std::string table : {"host", "build", "experiment", "dataset", "dataset_image", "trial",
-                                    "calibration_image", "operand", "prediction"}) {
-      ASSERT_EQ(raw.Run("INSERT INTO main." + table + " SELECT * FROM filled." + table), "") << table;
+                                    "calibration_image", "operand", "prediction", "allocation"}) {
+      if (table != "allocation" || GetParam() >= 2) {
+        ASSERT_EQ(raw.Run("INSERT INTO main." + table + " SELECT * FROM filled." + table), "") << table;
+      }
     }
   }
+  // The rows of all tables, and of the view the columns that it always had.
   std::vector<std::string> Rows() {
     RawSqlite raw(path_);
     std::vector<std::string> rows;
-    for (const char* table : {"meta", "trial", "operand", "prediction", "v_trial"}) {
-      for (const std::string& row : raw.Query(std::string("SELECT * FROM ") + table)) rows.push_back(row);
+    for (const char* sql :
+         {"SELECT * FROM meta", "SELECT * FROM trial", "SELECT * FROM operand", "SELECT * FROM prediction",
+          "SELECT trial_key, top1_fraction, size_bytes, status, reason FROM v_trial"}) {
+      for (const std::string& row : raw.Query(sql)) rows.push_back(row);
     }
     return rows;
   }
-  const TrialRecord trial_ = SampleTrial("old", 4, 2, "m");
+  std::string Version() { return RawSqlite(path_).Query("PRAGMA user_version")[0]; }
+  std::optional<std::string> OldAllocation() const {
+    return GetParam() >= 2 ? std::optional<std::string>(kSampleAllocation) : std::nullopt;
+  }
+  void ExpectOldTrial(const Store& store) const {
+    const TrialSummary summary = *store.Find(trial_.trial_key).value();
+    EXPECT_EQ(summary.top1_fraction, 0.5);
+    EXPECT_EQ(summary.status, TrialStatus::kDone);
+    EXPECT_EQ(summary.scheme, "W8A8");
+    EXPECT_EQ(summary.paper_size_bytes, 5.4e6);
+    EXPECT_THAT(summary.notes, IsEmpty());
+    EXPECT_THAT(summary.simulated_only, IsEmpty());
+    const std::vector<OperandRecord> operands = store.Operands(trial_.trial_key).value();
+    ASSERT_THAT(operands, SizeIs(2));
+    EXPECT_EQ(operands[1].scale, trial_.operands[1].scale);
+    EXPECT_THAT(operands[1].correction, IsEmpty());
+    EXPECT_THAT(store.NormInputs(trial_.trial_key).value(), IsEmpty());
+    EXPECT_EQ(store.Allocation(trial_.trial_key).value(), OldAllocation());
+    EXPECT_THAT(store.Verify(data::Sha256).value(), IsEmpty());
+  }
+  TrialRecord trial_ = SampleTrial("old", 4, 2, "m");
 };
 
-TEST_F(VersionOneTest, IsReadAsItIs) {
+TEST_P(OlderVersionTest, IsReadAsItIs) {
   const std::string before = ReadBytes(path_);
   const Store store = Store::Open(path_, Store::Mode::kReadOnly).value();
-  EXPECT_EQ(store.Find(trial_.trial_key).value()->top1_fraction, 0.5);
-  EXPECT_THAT(store.Operands(trial_.trial_key).value(), SizeIs(2));
-  EXPECT_EQ(store.Allocation(trial_.trial_key).value(), std::nullopt);
-  EXPECT_THAT(store.Verify(data::Sha256).value(), IsEmpty());
+  ExpectOldTrial(store);
+  EXPECT_THAT(store.Trials().value(), SizeIs(1));
   EXPECT_EQ(ReadBytes(path_), before);
-  EXPECT_THAT(RawSqlite(path_).Query("PRAGMA user_version"), ::testing::ElementsAre("1"));
+  EXPECT_EQ(Version(), std::to_string(GetParam()));
 }
 
-TEST_F(VersionOneTest, GetsWhatItLacksAndKeepsItsRows) {
+TEST_P(OlderVersionTest, GetsWhatItLacksAndKeepsItsRows) {
   const std::vector<std::string> before = Rows();
   Store store = Store::Open(path_, Store::Mode::kReadWrite).value();
   EXPECT_EQ(Rows(), before);
-  EXPECT_THAT(RawSqlite(path_).Query("PRAGMA user_version"), ::testing::ElementsAre("2"));
-  EXPECT_EQ(store.Allocation(trial_.trial_key).value(), std::nullopt);
-  TrialRecord mixed = SampleTrial("new", 4, 3, "m");
-  mixed.allocation_json = kSampleAllocation;
-  ASSERT_TRUE(store.Insert(mixed).ok());
-  EXPECT_EQ(store.Allocation(mixed.trial_key).value(), kSampleAllocation);
+  EXPECT_EQ(Version(), "3");
+  ExpectOldTrial(store);
+  TrialRecord full = SampleTrialWithExtras("new");
+  full.allocation_json = kSampleAllocation;
+  ASSERT_TRUE(store.Insert(full).ok());
+  EXPECT_EQ(store.Allocation(full.trial_key).value(), kSampleAllocation);
+  EXPECT_EQ(store.Find(full.trial_key).value()->notes, full.notes);
+  EXPECT_EQ(store.Find(full.trial_key).value()->simulated_only, full.simulated_only);
+  EXPECT_THAT(
+      RawSqlite(path_).Query("SELECT simulated_only FROM v_trial ORDER BY trial_key = '" + full.trial_key + "'"),
+      ::testing::ElementsAre("0", "1"));
   EXPECT_THAT(store.Trials().value(), SizeIs(2));
   EXPECT_THAT(store.Verify(data::Sha256).value(), IsEmpty());
   EXPECT_TRUE(Store::Open(path_, Store::Mode::kReadWrite).ok()) << "a second time";
 }
 
-TEST_F(VersionOneTest, BecomesTheSchemaOfAFreshFile) {
+TEST_P(OlderVersionTest, BecomesTheSchemaOfAFreshFile) {
   const std::string sql = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
   ASSERT_TRUE(Store::Open(path_, Store::Mode::kReadWrite).ok());
   const std::string fresh = folder_ + "/fresh.sqlite";
@@ -151,13 +192,17 @@ TEST_F(VersionOneTest, BecomesTheSchemaOfAFreshFile) {
   EXPECT_EQ(RawSqlite(path_).Query(sql), RawSqlite(fresh).Query(sql));
 }
 
-TEST_F(VersionOneTest, AnUpgradeThatFailsLeavesVersionOne) {
-  ASSERT_EQ(RawSqlite(path_).Run("CREATE TABLE allocation (x)"), "");
+TEST_P(OlderVersionTest, AnUpgradeThatFailsLeavesTheVersion) {
+  ASSERT_EQ(RawSqlite(path_).Run("CREATE TABLE operand_extra (x)"), "");
   const std::vector<std::string> before = Rows();
   EXPECT_FALSE(Store::Open(path_, Store::Mode::kReadWrite).ok());
   EXPECT_EQ(Rows(), before);
-  EXPECT_THAT(RawSqlite(path_).Query("PRAGMA user_version"), ::testing::ElementsAre("1"));
+  EXPECT_EQ(Version(), std::to_string(GetParam()));
+  EXPECT_THAT(RawSqlite(path_).Query("SELECT count(*) FROM pragma_table_info('v_trial')"),
+              ::testing::ElementsAre("20"));
 }
+
+INSTANTIATE_TEST_SUITE_P(Versions, OlderVersionTest, ::testing::Values(1, 2));
 
 TEST_F(StoreOpenTest, AnEmptyFileIsFilledByWritingAndRefusedByReading) {
   WriteBytes(path_, "");

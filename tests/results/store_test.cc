@@ -80,6 +80,44 @@ TEST_F(StoreTest, GivesOperandsBackBitForBit) {
   EXPECT_THAT(store.Operands("no such key").value(), IsEmpty());
 }
 
+TEST_F(StoreTest, KeepsWhatFewPlansHave) {
+  Store store = Open();
+  const TrialRecord trial = SampleTrialWithExtras("a");
+  ASSERT_TRUE(store.Insert(trial).ok());
+  ASSERT_TRUE(store.Insert(SampleTrial("b", 4, 2, "percentile")).ok());
+  const auto expect_equal = [](const std::vector<OperandRecord>& actual, const std::vector<OperandRecord>& expected) {
+    ASSERT_EQ(actual.size(), expected.size());
+    for (size_t i = 0; i < actual.size(); ++i) {
+      EXPECT_EQ(actual[i].name(), expected[i].name());
+      EXPECT_EQ(actual[i].grid, expected[i].grid);
+      EXPECT_EQ(actual[i].num_bits, expected[i].num_bits);
+      EXPECT_EQ(actual[i].granularity, expected[i].granularity);
+      EXPECT_EQ(actual[i].axis, expected[i].axis);
+      EXPECT_EQ(actual[i].scale, expected[i].scale);
+      EXPECT_EQ(actual[i].zero_point, expected[i].zero_point);
+      EXPECT_EQ(actual[i].second_scale, expected[i].second_scale);
+      EXPECT_EQ(actual[i].channel_bits, expected[i].channel_bits);
+      EXPECT_EQ(actual[i].correction, expected[i].correction);
+    }
+  };
+  expect_equal(store.Operands(trial.trial_key).value(), trial.operands);
+  expect_equal(store.NormInputs(trial.trial_key).value(), trial.norm_inputs);
+  EXPECT_EQ(trial.operands[0].name(), "head.left");
+  EXPECT_EQ(trial.norm_inputs[0].name(), "blocks.0.norm1");
+  const TrialSummary with = *store.Find(trial.trial_key).value();
+  EXPECT_EQ(with.notes, trial.notes);
+  EXPECT_EQ(with.simulated_only, trial.simulated_only);
+  const TrialSummary without = store.Trials().value()[1];
+  EXPECT_THAT(without.notes, IsEmpty());
+  EXPECT_THAT(without.simulated_only, IsEmpty());
+  EXPECT_THAT(store.NormInputs(without.trial_key).value(), IsEmpty());
+  EXPECT_THAT(Query("SELECT simulated_only FROM v_trial ORDER BY method"), ElementsAre("1", "0"));
+  EXPECT_THAT(Query("SELECT operand, field, hex(content) FROM operand_extra ORDER BY operand, field"),
+              ElementsAre("blocks.0.norm1|correction|0000803F00000040", "head.left|second_scale|0000003E",
+                          "head.right|channel_bits|080000000000000006000000",
+                          "head.right|correction|0000003F000080BE00000000"));
+}
+
 TEST_F(StoreTest, KeepsTheAllocationOfTheLatestDoneRow) {
   Store store = Open();
   TrialRecord trial = SampleTrial("a", 4, 2, "percentile");
@@ -320,6 +358,12 @@ TEST_F(RefusedTrialTest, AnOperandTwiceLeavesNothing) {
 TEST_F(RefusedTrialTest, AnUnknownSideLeavesNothing) {
   TrialRecord trial = SampleTrial("a", 4, 2, "percentile");
   trial.operands[1].side = "middle";
+  ExpectRefused(trial, "refused a row");
+}
+
+TEST_F(RefusedTrialTest, ANoteOfTwoLinesLeavesNothing) {
+  TrialRecord trial = SampleTrial("a", 4, 2, "percentile");
+  trial.notes["evaluations"] = "1\n2";
   ExpectRefused(trial, "refused a row");
 }
 

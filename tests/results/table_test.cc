@@ -66,6 +66,7 @@ Table SampleTable() {
   row.trials = {Done(0, 0.7215, 0.7215)};
   row.trials[0].size_bytes = row.trials[0].paper_size_bytes = 22.87e6;
   row.trials[0].calibrate_seconds = std::nullopt;
+  row.trials[0].exec_mode = "float32";
   table.rows.push_back(row);
   row = Row("DeiT-T", "ImageNet, 1300 images", "Percentile", 8);
   row.trials = {Done(0, 0.7169, 0.7215), Done(1, 0.7177, 0.7215), Done(2, 0.7162, 0.7215)};
@@ -81,6 +82,13 @@ Table SampleTable() {
   row.mixed = true;
   row.trials = {NotDone(0, TrialStatus::kUnsupported, "mixed precision needs at least 4 bits")};
   table.rows.push_back(row);
+  row = Row("DeiT-T", "ImageNet, 1300 images", "FQ-ViT", 8);
+  row.trials = {Done(0, 0.7, 0.7215), Done(1, 0.71, 0.7215)};
+  row.trials[0].simulated_only = {"log2"};
+  row.trials[0].notes = {{"evaluations", "412"}, {"p", "2.9"}, {"zero_ops", "head"}};
+  row.trials[1].simulated_only = {"log2", "log_sqrt2"};
+  row.trials[1].notes = {{"evaluations", "98"}, {"p", "2.9"}, {"zero_ops", "none"}};
+  table.rows.push_back(row);
   row = Row("DeiT-T", "ImageNet, 1300 images", "MinMax", 8);
   row.trials = {Done(0, 0.722, std::nullopt)};
   table.rows.push_back(row);
@@ -94,6 +102,10 @@ Table SampleTable() {
   table.rows.push_back(row);
   row = Row("DeiT-S", "ImageNet", "EasyQuant", 8);
   row.published = Published(76.59, "src");
+  table.rows.push_back(row);
+  row = Row("DeiT-S", "ImageNet", "LAPQ", 8);
+  row.published = Published(71.23, "src");
+  row.published_elsewhere = true;
   table.rows.push_back(row);
   return table;
 }
@@ -125,7 +137,7 @@ TEST(TableTest, AValueThatIsNotFromASourceIsNeverPrinted) {
 TEST(TableTest, JsonParsesAndCarriesFractions) {
   const auto json = nlohmann::json::parse(Render(SampleTable(), TableFormat::kJson));
   EXPECT_EQ(json["schema_version"], 1);
-  ASSERT_EQ(json["rows"].size(), 9u);
+  ASSERT_EQ(json["rows"].size(), 11u);
   EXPECT_NEAR(json["rows"][1]["top1_fraction"].get<double>(), (0.7169 + 0.7177 + 0.7162) / 3, 1e-12);
   // numpy.std([0.7169, 0.7177, 0.7162], ddof=1)
   EXPECT_NEAR(json["rows"][1]["top1_sd_fraction"].get<double>(), 0.000750555349946522, 1e-12);
@@ -134,9 +146,41 @@ TEST(TableTest, JsonParsesAndCarriesFractions) {
   EXPECT_EQ(json["rows"][1]["paper_size_bytes"], 5.43e6);
   EXPECT_TRUE(json["rows"][3]["paper_size_bytes"].is_null());
   EXPECT_TRUE(json["rows"][0]["top1_sd_fraction"].is_null());
-  EXPECT_EQ(json["rows"][6]["published"]["top1_fraction"], 0.798);
-  EXPECT_TRUE(json["rows"][7]["published"].is_null());
-  EXPECT_EQ(json["rows"][8]["status"], "not_run");
+  EXPECT_EQ(json["rows"][7]["published"]["top1_fraction"], 0.798);
+  EXPECT_TRUE(json["rows"][8]["published"].is_null());
+  EXPECT_EQ(json["rows"][9]["status"], "not_run");
+  EXPECT_TRUE(json["rows"][0]["grids"].is_null()) << "nothing is quantized";
+  EXPECT_EQ(json["rows"][1]["grids"], "integer");
+  EXPECT_TRUE(json["rows"][3]["grids"].is_null()) << "nothing was measured";
+  EXPECT_EQ(json["rows"][5]["grids"], "simulated only");
+  EXPECT_EQ(json["rows"][5]["simulated_only"], (std::vector<std::string>{"log2", "log_sqrt2"}));
+  EXPECT_EQ(json["rows"][5]["notes"]["evaluations"], "98..412");
+  EXPECT_EQ(json["rows"][5]["notes"]["zero_ops"], "head / none");
+  EXPECT_EQ(json["rows"][5]["trials"][0]["notes"]["evaluations"], "412");
+}
+
+TEST(TableTest, EqualRemarksShareANumberAndOthersDoNot) {
+  Table table;
+  for (const char* evaluations : {"7", "7", "8"}) {
+    table.rows.push_back(Row("m", "d", "LAPQ", 8));
+    table.rows.back().trials = {Done(0, 0.5, 0.6)};
+    table.rows.back().trials[0].notes = {{"evaluations", evaluations}};
+  }
+  const std::string text = Render(table, TableFormat::kText);
+  EXPECT_THAT(text, HasSubstr("[1] LAPQ: evaluations 7\n[2] LAPQ: evaluations 8\n"));
+  EXPECT_THAT(text, Not(HasSubstr("[3]")));
+}
+
+TEST(TableTest, ANoteOfATrialThatFailedIsNotShown) {
+  Table table;
+  table.rows = {Row("m", "d", "LAPQ", 8)};
+  table.rows[0].trials = {NotDone(0, TrialStatus::kFailed, "out of memory")};
+  table.rows[0].trials[0].notes = {{"evaluations", "3"}};
+  table.rows[0].trials[0].simulated_only = {"log2"};
+  for (const TableFormat format : {TableFormat::kText, TableFormat::kMarkdown, TableFormat::kCsv}) {
+    EXPECT_THAT(Render(table, format), Not(HasSubstr("evaluations"))) << static_cast<int>(format);
+    EXPECT_THAT(Render(table, format), Not(HasSubstr("log2"))) << static_cast<int>(format);
+  }
 }
 
 TEST(TableTest, JsonSurvivesAnyBytes) {

@@ -45,7 +45,9 @@ class Staged final : public method::Method {
     pattern.mixed_only = true;
     info_.parameters = {{"shrink_weights", true, "whether the ranges of weights are shrunk", {}, {}, {}},
                         std::move(shrink),
-                        std::move(pattern)};
+                        std::move(pattern),
+                        {"read_labels", false, "whether the note `labels` lists the classes", {}, {}, {}},
+                        {"extras", false, "whether the plan uses what few methods use", {}, {}, {}}};
   }
   const method::MethodInfo& info() const override { return info_; }
 
@@ -55,6 +57,8 @@ class Staged final : public method::Method {
     }
     return OkStatus();
   }
+
+  bool NeedsLabels(const method::Parameters& parameters) const override { return parameters.Bool("read_labels"); }
 
   Result<method::Plan> Quantize(const method::QuantizeInputs& inputs) const override {
     method::Scheme plain = inputs.scheme;
@@ -94,10 +98,45 @@ class Staged final : public method::Method {
       inputs.progress.Advance(1);
     }
     inputs.progress.End();
+    plan.notes["operands"] = std::to_string(plan.operands.size());
+    if (inputs.parameters.Bool("read_labels")) {
+      PTQ_ASSIGN_OR_RETURN(const std::vector<int64_t> labels, inputs.calibration.Labels());
+      std::string& note = plan.notes["labels"];
+      for (const int64_t label : labels) {
+        note += (note.empty() ? "" : " ") + std::to_string(label);
+      }
+    }
+    if (inputs.parameters.Bool("extras")) {
+      AddExtras(inputs.model.config(), &plan);
+    }
     return plan;
   }
 
  private:
+  static void AddExtras(const vit::VitConfig& config, method::Plan* plan) {
+    for (auto& [operand, params] : plan->operands) {
+      if (operand.op.kind == vit::OpKind::kPv && operand.side == vit::Side::kLeft) {
+        params.grid = quant::Grid::kLog2;
+        params.scale = {1};
+        params.zero_point = {0};
+      }
+      if (operand.op.kind == vit::OpKind::kHead && operand.is_weight()) {
+        params.correction.assign(params.scale.size(), params.scale[0] / 4);
+        if (params.granularity == quant::Granularity::kPerChannel) {
+          params.channel_bits.assign(params.scale.size(), params.num_bits);
+          params.channel_bits[0] = params.num_bits - 1;
+        }
+      }
+    }
+    for (const vit::NormId& norm : vit::AllNorms(config)) {
+      quant::QuantParams params;
+      params.grid = quant::Grid::kSymmetricFull;
+      params.scale = {0.0625F};
+      params.zero_point = {0};
+      plan->norm_inputs[norm] = params;
+    }
+  }
+
   // Two points: every group at two bits less than the target, and the pattern's choice.
   static BitAllocation Allocate(const method::QuantizeInputs& inputs, const method::Plan& plan,
                                 std::map<std::string, int>* bits) {
@@ -180,7 +219,11 @@ class Staged final : public method::Method {
                             " " + quant::Name(inputs.scheme.weight_granularity);
     PTQ_ASSIGN_OR_RETURN(const std::optional<std::string> found, inputs.checkpoint.Find(key));
     if (found) {
-      quant::QuantParams params{quant::Grid::kSymmetricFull, bits, granularity, -1, Numbers(*found), {}};
+      quant::QuantParams params;
+      params.grid = quant::Grid::kSymmetricFull;
+      params.num_bits = bits;
+      params.granularity = granularity;
+      params.scale = Numbers(*found);
       params.axis = granularity == quant::Granularity::kPerChannel ? 0 : -1;
       params.zero_point.assign(params.scale.size(), 0);
       return params;
