@@ -4,8 +4,8 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "core/method/kept_params.h"
 #include "core/quant/range.h"
 #include "core/search/entropy_threshold.h"
 
@@ -34,11 +34,6 @@ std::string ToKept(const Intervals& found) {
   return json{{"left", found.left.scale}, {"right", found.right.scale}, {"initial_score", found.initial_score},
               {"score", found.score},     {"rounds", found.rounds},     {"evaluations", found.evaluations}}
       .dump();
-}
-
-Error CorruptPart(const std::string& fault) {
-  return Corrupt("a kept part of the calibration cannot be read (" + fault +
-                 "); delete the .calibration file beside the database, which loses time only");
 }
 
 quant::QuantParams WithScales(quant::Grid grid, int num_bits, bool of_rows, std::vector<float> scale) {
@@ -90,10 +85,7 @@ Result<Intervals> OpSearcher::Find(const vit::OpId& op, const std::string& prefi
 Result<Intervals> OpSearcher::FromKept(const vit::OpId& op, const std::string& text) const {
   const vit::OperandId left{op, vit::Side::kLeft};
   const vit::OperandId right{op, vit::Side::kRight};
-  const json root = json::parse(text, nullptr, false);
-  if (root.is_discarded()) {
-    return CorruptPart("not JSON");
-  }
+  PTQ_ASSIGN_OR_RETURN(const json root, method::ReadKept(text));
   try {
     Intervals found;
     found.left = WithScales(GridOf(left), LeftStaysFloat(op) ? kStandInBits : inputs_.scheme.BitsOf(left), false,
@@ -108,7 +100,7 @@ Result<Intervals> OpSearcher::FromKept(const vit::OpId& op, const std::string& t
     PTQ_RETURN_IF_ERROR(quant::Validate(found.right));
     return found;
   } catch (const json::exception& fault) {
-    return CorruptPart(fault.what());
+    return method::CorruptKeptPart(fault.what());
   }
 }
 

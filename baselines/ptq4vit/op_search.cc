@@ -41,7 +41,7 @@ class Operand {
       return;
     }
     const bool twin = settings.twin_ranges && IsGelu(op_, side);
-    for (const at::Tensor& part : ValuesOfParts(captured)) {
+    for (const at::Tensor& part : ValuesOfParts()) {
       const float largest = (twin ? part.max() : part.abs().max()).item<float>();
       QuantParams params =
           OnGrid(twin ? Grid::kTwinSigned : Grid::kSymmetricFull, bits, largest / static_cast<float>(levels - 0.5));
@@ -78,12 +78,12 @@ class Operand {
     if (chosen_.size() == 1) {
       return joined;
     }
-    const int64_t rows_of_part = values_.size(0) / static_cast<int64_t>(chosen_.size());
     joined.granularity = quant::Granularity::kPerChannel;
-    joined.axis = 0;
+    joined.axis = op_.has_weight() ? 0 : 1;  // rows of a weight, heads of an attention operand
+    const int64_t channels_of_part = values_.size(joined.axis) / static_cast<int64_t>(chosen_.size());
     joined.scale.clear();
     for (const QuantParams& part : chosen_) {
-      joined.scale.insert(joined.scale.end(), rows_of_part, part.scale[0]);
+      joined.scale.insert(joined.scale.end(), channels_of_part, part.scale[0]);
     }
     joined.zero_point.assign(joined.scale.size(), 0);
     return joined;
@@ -97,9 +97,16 @@ class Operand {
     return params;
   }
 
-  std::vector<at::Tensor> ValuesOfParts(const calib::CapturedOp& captured) const {
-    if (captured.op.kind == vit::OpKind::kQkv && side_ == vit::Side::kRight) {
+  // The authors' parts: q, k and v of the qkv weight, rows of the patch embedding, heads of attention operands.
+  std::vector<at::Tensor> ValuesOfParts() const {
+    if (!op_.has_weight()) {
+      return values_.unbind(1);
+    }
+    if (side_ == vit::Side::kRight && op_.kind == vit::OpKind::kQkv) {
       return values_.chunk(3, 0);
+    }
+    if (side_ == vit::Side::kRight && op_.kind == vit::OpKind::kPatchEmbed) {
+      return values_.unbind(0);
     }
     return {values_};
   }

@@ -16,6 +16,7 @@ struct SearchSettings {
   int64_t rounds = 3;        // at most; a round that moves nothing is the last
   double alpha = 0.01, beta = 1.2;
   bool twin_ranges = true;  // for softmax and GELU outputs; else they are as other activations
+  bool random_image_weights = false;
 };
 
 struct OpBits {

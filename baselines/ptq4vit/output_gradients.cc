@@ -52,12 +52,15 @@ at::Tensor GradientAtInput(const vit::VitModel& model, int64_t stage, const at::
 
 }  // namespace
 
-Result<OutputGradients> OutputGradients::Create(calib::Calibration& calibration, const Progress& progress) {
+Result<OutputGradients> OutputGradients::Create(calib::Calibration& calibration,
+                                                const std::vector<float>& image_weights, const Progress& progress) {
   const at::NoGradGuard no_grad;
   const vit::VitModel& model = calibration.model();
   const int64_t head = model.config().depth + 1;
   OutputGradients gradients(calibration);
   gradients.at_output_.resize(head + 1);
+  const at::Tensor factors = at::tensor(image_weights, at::kFloat).unsqueeze(1);
+  int64_t done = 0;
   PTQ_RETURN_IF_ERROR(calibration.ForEachImageBatch([&](const at::Tensor& images) -> Status {
     vit::OpEngine engine;
     std::vector<at::Tensor> inputs = {images};  // of each stage
@@ -65,6 +68,10 @@ Result<OutputGradients> OutputGradients::Create(calib::Calibration& calibration,
       inputs.push_back(RunStage(model, stage, inputs.back(), engine));
     }
     at::Tensor gradient = at::softmax(RunStage(model, head, inputs.back(), engine), -1);
+    if (!image_weights.empty()) {
+      gradient.mul_(factors.narrow(0, done, images.size(0)));
+      done += images.size(0);
+    }
     for (int64_t stage = head; stage > 0; --stage) {
       if (progress.stop_requested()) {
         return Interrupted("stopped while gradients were computed");

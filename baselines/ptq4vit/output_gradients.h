@@ -16,8 +16,10 @@ namespace ptq::baselines::ptq4vit {
 
 class OutputGradients {
  public:
-  // Runs the model forward and backward once over the calibration images.  Errors: those of the images; Interrupted.
-  static Result<OutputGradients> Create(calib::Calibration& calibration, const Progress& progress);
+  // Runs the model forward and backward once over the calibration images.  image_weights: a factor of each image's
+  // scalar, in their order; empty: 1.  Errors: those of the images; Interrupted.
+  static Result<OutputGradients> Create(calib::Calibration& calibration, const std::vector<float>& image_weights,
+                                        const Progress& progress);
 
   // d(scalar) / d(output) of each op of a stage, (n, N, O) of a linear op, N = 1 for the heads, and (n, H, M, columns)
   // of qk and pv.  stage: 0 is the patch embedding, depth + 1 the head; inputs: what enters the stage, a tensor a batch

@@ -2,11 +2,11 @@
 
 #include <ATen/ATen.h>
 
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "baselines/ptq4vit/op_search.h"
 #include "baselines/ptq4vit/output_gradients.h"
+#include "core/method/kept_params.h"
 
 namespace ptq::baselines {
 namespace {
@@ -14,41 +14,15 @@ namespace {
 using nlohmann::json;
 using ptq4vit::FoundOp;
 
-json ToJson(const quant::QuantParams& params) {
-  return {{"grid", quant::Name(params.grid)},
-          {"bits", params.num_bits},
-          {"granularity", quant::Name(params.granularity)},
-          {"axis", params.axis},
-          {"scale", params.scale},
-          {"second_scale", params.second_scale}};
-}
-
-Result<quant::QuantParams> ParamsFromJson(const json& object) {
-  quant::QuantParams params;
-  PTQ_ASSIGN_OR_RETURN(params.grid, quant::ParseGrid(object.at("grid").get<std::string>()));
-  PTQ_ASSIGN_OR_RETURN(params.granularity, quant::ParseGranularity(object.at("granularity").get<std::string>()));
-  params.num_bits = object.at("bits").get<int>();
-  params.axis = object.at("axis").get<int>();
-  params.scale = object.at("scale").get<std::vector<float>>();
-  params.second_scale = object.at("second_scale").get<std::vector<float>>();
-  params.zero_point.assign(params.scale.size(), 0);
-  PTQ_RETURN_IF_ERROR(quant::Validate(params));
-  return params;
-}
-
-Result<FoundOp> FoundFromJson(const std::string& text) {
-  const auto corrupt = [](const std::string& fault) {
-    return Corrupt("a kept part of the calibration cannot be read (" + fault +
-                   "); delete the .calibration file beside the database, which loses time only");
-  };
+Result<FoundOp> FoundFromKept(const std::string& text) {
+  PTQ_ASSIGN_OR_RETURN(const json root, method::ReadKept(text));
   try {
-    const json root = json::parse(text);
     FoundOp found;
-    PTQ_ASSIGN_OR_RETURN(found.left, ParamsFromJson(root.at("left")));
-    PTQ_ASSIGN_OR_RETURN(found.right, ParamsFromJson(root.at("right")));
+    PTQ_ASSIGN_OR_RETURN(found.left, method::ParamsFromKept(root.at("left")));
+    PTQ_ASSIGN_OR_RETURN(found.right, method::ParamsFromKept(root.at("right")));
     return found;
   } catch (const json::exception& fault) {
-    return corrupt(fault.what());
+    return method::CorruptKeptPart(fault.what());
   }
 }
 
@@ -86,6 +60,17 @@ class Run {
            inputs_.parameters.ToString();
   }
 
+  std::vector<float> ImageWeights() const {
+    std::vector<float> weights;
+    if (settings_.random_image_weights) {
+      RandomStream random = inputs_.random.Child("image weights");
+      for (int64_t i = 0; i < inputs_.calibration.image_count(); ++i) {
+        weights.push_back(static_cast<float>(random.NextNormal()));
+      }
+    }
+    return weights;
+  }
+
   Status SearchStage(calib::Stage& stage, int64_t index, const std::vector<at::Tensor>& entering) {
     std::optional<std::map<vit::OpId, at::Tensor>> of_stage;
     for (const vit::OpId& op : stage.ops()) {
@@ -102,13 +87,14 @@ class Run {
       PTQ_ASSIGN_OR_RETURN(const std::optional<std::string> kept, inputs_.checkpoint.Find(key));
       FoundOp found;
       if (kept) {
-        PTQ_ASSIGN_OR_RETURN(found, FoundFromJson(*kept));
+        PTQ_ASSIGN_OR_RETURN(found, FoundFromKept(*kept));
       } else {
         PTQ_ASSIGN_OR_RETURN(const calib::CapturedOp captured, calib::CaptureOp(stage, op, inputs_.model, nullptr));
         at::Tensor gradient;
         if (settings_.metric == ptq4vit::Metric::kHessian) {
           if (!gradients_) {
-            PTQ_ASSIGN_OR_RETURN(gradients_, ptq4vit::OutputGradients::Create(inputs_.calibration, inputs_.progress));
+            PTQ_ASSIGN_OR_RETURN(
+                gradients_, ptq4vit::OutputGradients::Create(inputs_.calibration, ImageWeights(), inputs_.progress));
           }
           if (!of_stage) {
             PTQ_ASSIGN_OR_RETURN(of_stage, gradients_->OfStage(index, entering));
@@ -118,8 +104,8 @@ class Run {
         const at::Tensor bias = op.has_weight() ? inputs_.model.parameter(op.bias_name()).contiguous() : at::Tensor();
         PTQ_ASSIGN_OR_RETURN(found, ptq4vit::SearchOp(captured, gradient, bias, bits, settings_,
                                                       [this] { return inputs_.progress.stop_requested(); }));
-        PTQ_RETURN_IF_ERROR(
-            inputs_.checkpoint.Keep(key, json{{"left", ToJson(found.left)}, {"right", ToJson(found.right)}}.dump()));
+        PTQ_RETURN_IF_ERROR(inputs_.checkpoint.Keep(
+            key, json{{"left", method::ToKept(found.left)}, {"right", method::ToKept(found.right)}}.dump()));
       }
       if (!bits.float_left) {
         plan_.operands[left] = found.left;
@@ -140,6 +126,7 @@ class Ptq4Vit final : public method::Method {
  public:
   Ptq4Vit() {
     info_.id = "ptq4vit";
+    info_.version = 2;
     info_.summary = "Twin uniform ranges for softmax and GELU outputs; intervals by a gradient-weighted output error.";
     info_.citation = "Yuan et al., PTQ4ViT, ECCV 2022";
     info_.published_as = "PTQ4ViT";
@@ -155,6 +142,15 @@ class Ptq4Vit final : public method::Method {
         {"rounds", int64_t{3}, "how often both operands of an op are searched in turn, at most", 1.0, 20.0, {}},
         {"alpha", 0.01, "the least candidate, in units of the interval that clips nothing", 0.001, 1.0, {}},
         {"beta", 1.2, "the end of the candidates, not tried itself, in the same unit", 1.0, 4.0, {}},
+        {"image_weights",
+         std::string("random"),
+         "how much an image's gradient counts: random, normal numbers, which is what rounding makes of it in the "
+         "authors' "
+         "code; equal",
+         {},
+         {},
+         {"random", "equal"},
+         {{"metric", std::string("hessian")}}},
         {"twin_ranges",
          true,
          "two ranges for softmax and GELU outputs; false: one, as other activations have",
@@ -181,6 +177,7 @@ class Ptq4Vit final : public method::Method {
     settings.rounds = inputs.parameters.Int("rounds");
     settings.alpha = inputs.parameters.Double("alpha");
     settings.beta = inputs.parameters.Double("beta");
+    settings.random_image_weights = inputs.parameters.String("image_weights") == "random";
     settings.twin_ranges = inputs.parameters.Bool("twin_ranges");
     return Run(inputs, settings).Plan();
   }

@@ -13,6 +13,7 @@
 #include "core/liu/sensitivity.h"
 #include "core/liu/settings.h"
 #include "core/method/fake_quant_engine.h"
+#include "core/method/kept_params.h"
 #include "core/quant/fake_quant.h"
 
 namespace ptq::liu {
@@ -165,7 +166,7 @@ class Run {
     const std::string key = "bias " + searcher_.Key(op, bits, behind_);
     PTQ_ASSIGN_OR_RETURN(const std::optional<std::string> kept, inputs_.checkpoint.Find(key));
     if (kept) {
-      PTQ_ASSIGN_OR_RETURN(const nlohmann::json values, ReadKept(*kept));
+      PTQ_ASSIGN_OR_RETURN(const nlohmann::json values, method::ReadKept(*kept));
       return values.get<std::vector<float>>();
     }
     PTQ_ASSIGN_OR_RETURN(const calib::CapturedOp* captured, capture.Get());
@@ -235,7 +236,7 @@ class Run {
     const std::string key = "omega " + group.name + SensitivityText(inputs_.parameters) + " of " + Digest(keys);
     PTQ_ASSIGN_OR_RETURN(const std::optional<std::string> kept, inputs_.checkpoint.Find(key));
     if (kept) {
-      PTQ_ASSIGN_OR_RETURN(const nlohmann::json root, ReadKept(*kept));
+      PTQ_ASSIGN_OR_RETURN(const nlohmann::json root, method::ReadKept(*kept));
       measured.nuclear_norm = root.at("nuclear_norm").get<double>();
       measured.omega = root.at("omega").get<std::vector<double>>();
       return OkStatus();

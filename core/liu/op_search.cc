@@ -4,8 +4,8 @@
 #include <ATen/Parallel.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
+#include "core/method/kept_params.h"
 #include "core/quant/range.h"
 
 namespace ptq::liu {
@@ -13,45 +13,19 @@ namespace {
 
 using nlohmann::json;
 
-json ToJsonObject(const quant::QuantParams& params) {
-  return {{"grid", quant::Name(params.grid)},
-          {"num_bits", params.num_bits},
-          {"granularity", quant::Name(params.granularity)},
-          {"axis", params.axis},
-          {"scale", params.scale},
-          {"zero_point", params.zero_point}};
-}
-
-Result<quant::QuantParams> FromJsonObject(const json& object) {
-  quant::QuantParams params;
-  PTQ_ASSIGN_OR_RETURN(params.grid, quant::ParseGrid(object.at("grid").get<std::string>()));
-  PTQ_ASSIGN_OR_RETURN(params.granularity, quant::ParseGranularity(object.at("granularity").get<std::string>()));
-  params.num_bits = object.at("num_bits").get<int>();
-  params.axis = object.at("axis").get<int>();
-  params.scale = object.at("scale").get<std::vector<float>>();
-  params.zero_point = object.at("zero_point").get<std::vector<int32_t>>();
-  PTQ_RETURN_IF_ERROR(quant::Validate(params));
-  return params;
-}
-
-Error CorruptPart(const std::string& fault) {
-  return Corrupt("a kept part of the calibration cannot be read (" + fault +
-                 "); delete the .calibration file beside the database, which loses time only");
-}
-
 std::string ToJson(const FoundOp& found) {
-  return json{{"left", ToJsonObject(found.left)}, {"right", ToJsonObject(found.right)}}.dump();
+  return json{{"left", method::ToKept(found.left)}, {"right", method::ToKept(found.right)}}.dump();
 }
 
 Result<FoundOp> FoundOpFromJson(const std::string& text) {
-  PTQ_ASSIGN_OR_RETURN(const json root, ReadKept(text));
+  PTQ_ASSIGN_OR_RETURN(const json root, method::ReadKept(text));
   try {
     FoundOp found;
-    PTQ_ASSIGN_OR_RETURN(found.left, FromJsonObject(root.at("left")));
-    PTQ_ASSIGN_OR_RETURN(found.right, FromJsonObject(root.at("right")));
+    PTQ_ASSIGN_OR_RETURN(found.left, method::ParamsFromKept(root.at("left")));
+    PTQ_ASSIGN_OR_RETURN(found.right, method::ParamsFromKept(root.at("right")));
     return found;
   } catch (const json::exception& fault) {
-    return CorruptPart(fault.what());
+    return method::CorruptKeptPart(fault.what());
   }
 }
 
@@ -113,14 +87,6 @@ search::OpSample SampleOf(const calib::CapturedOp& captured) {
 }
 
 }  // namespace
-
-Result<json> ReadKept(const std::string& value) {
-  json parsed = json::parse(value, nullptr, false);
-  if (parsed.is_discarded()) {
-    return CorruptPart("not JSON");
-  }
-  return parsed;
-}
 
 OpSearcher::OpSearcher(const Settings& settings, const method::QuantizeInputs& inputs)
     : settings_(settings), inputs_(inputs) {}

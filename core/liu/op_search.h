@@ -3,7 +3,6 @@
 
 #include <functional>
 #include <map>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "core/calib/op_capture.h"
@@ -22,9 +21,6 @@ struct OpBits {
 struct FoundOp {
   quant::QuantParams left, right;
 };
-
-// A kept value as JSON.  Corrupt where it is none: the file beside the database was changed by someone else.
-Result<nlohmann::json> ReadKept(const std::string& value);
 
 // Searches ops, and remembers what it found: in memory, and in the checkpoint across runs.
 class OpSearcher {

@@ -73,11 +73,11 @@ class Method {
   }
 
   // A plan that quantizes exactly the operands that the scheme covers, at the scheme's bits (Scheme::mixed: at bits of
-  // the method's choice, with Plan::allocation saying how they came about).  Granularity is the scheme's, but for one
-  // freedom: per tensor, the fused qkv weight may count as the three linears that it is, and then has per-channel
-  // parameters whose rows of q, of k and of v each share one scale and zero point.  The harness fills plan.method,
-  // scheme, parameters and weights_sha256.
-  // Errors: those of the calibration; InvalidArgument naming the op for weights or activations that are not finite.
+  // the method's choice, with Plan::allocation saying how they came about).  Weight granularity is the scheme's, but
+  // for two freedoms: per tensor, the fused qkv weight may count as the three linears that it is, and then has
+  // per-channel parameters whose rows of q, of k and of v each share one scale and zero point; and the patch embedding
+  // may have a scale per row.  The harness fills plan.method, scheme, parameters and weights_sha256. Errors: those of
+  // the calibration; InvalidArgument naming the op for weights or activations that are not finite.
   virtual Result<Plan> Quantize(const QuantizeInputs& inputs) const = 0;
 };
 

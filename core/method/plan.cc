@@ -56,14 +56,18 @@ Status ValidateOperand(const vit::OperandId& operand, const quant::QuantParams& 
   if (params.granularity == quant::Granularity::kPerTensor) {
     return OkStatus();
   }
-  if (!operand.is_weight()) {
-    return InvalidArgument("an activation has one scale; per-channel scales belong to weights", operand.name());
+  // A head's product runs by itself, so that each head's operand can have a scale of its own.
+  const bool of_heads = !operand.op.has_weight();
+  if (!operand.is_weight() && !of_heads) {
+    return InvalidArgument("the input of a linear layer has one scale; per-channel scales belong to weights and heads",
+                           operand.name());
   }
-  const int64_t rows = vit::ShapeOf(operand.op, config).columns;
-  if (params.axis != 0 || static_cast<int64_t>(params.scale.size()) != rows) {
-    return InvalidArgument("per-channel scales run along axis 0 with " + std::to_string(rows) +
-                               " entries, found axis " + std::to_string(params.axis) + " with " +
-                               std::to_string(params.scale.size()),
+  const int axis = of_heads ? 1 : 0;
+  const int64_t channels = of_heads ? config.heads : vit::ShapeOf(operand.op, config).columns;
+  if (params.axis != axis || static_cast<int64_t>(params.scale.size()) != channels) {
+    return InvalidArgument("scales of " + std::string(of_heads ? "heads" : "a weight's rows") + " run along axis " +
+                               std::to_string(axis) + " with " + std::to_string(channels) + " entries, found axis " +
+                               std::to_string(params.axis) + " with " + std::to_string(params.scale.size()),
                            operand.name());
   }
   return OkStatus();

@@ -25,7 +25,8 @@ struct Plan {
   std::string parameters;      // Parameters::ToString()
   std::string weights_sha256;  // of the model it was made for; empty: not bound to one
 
-  // Quantization of operands.  Per-channel scales run along axis 0 of a weight (its output rows).
+  // Quantization of operands.  Per-channel scales run along axis 0 of a weight (its output rows), along axis 1 of an
+  // operand of qk or pv (heads); the input of a linear layer has one scale.
   std::map<vit::OperandId, quant::QuantParams> operands;
 
   // Quantization of the residual stream where a LayerNorm reads it (vit::OpEngine::NormInput).  Per-channel scales run
@@ -49,8 +50,8 @@ struct Plan {
 // The grids of the plan that no integer kernel can run, each once, ascending; empty: the plan can run in integers.
 std::vector<std::string> SimulatedOnlyGrids(const Plan& plan);
 
-// The plan fits a model of this geometry: its ops exist, each QuantParams is valid, per-channel axes and lengths match
-// a weight's rows, activations are per tensor, notes are well formed.  The error names the operand.
+// The plan fits a model of this geometry: its ops exist, each QuantParams is valid, per-channel axes and lengths are
+// those above, notes are well formed.  The error names the operand.
 Status Validate(const Plan& plan, const vit::VitConfig& config);
 
 // Plan <-> named tensors and text, the content of a safetensors file (experiments/plan_file.h writes it); decoding

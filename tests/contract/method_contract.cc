@@ -249,8 +249,10 @@ int ContractTest::BitsOf(const Plan& plan, const Scheme& scheme, const vit::Oper
 void ContractTest::ExpectWeightMeets(const vit::OperandId& operand, const quant::QuantParams& params,
                                      const Scheme& scheme) const {
   if (params.granularity != scheme.weight_granularity) {
-    EXPECT_EQ(operand.op.kind, vit::OpKind::kQkv) << operand.name() << ": granularity";
-    EXPECT_TRUE(params.granularity == quant::Granularity::kPerChannel && IsThreeLinears(params)) << operand.name();
+    ASSERT_EQ(params.granularity, quant::Granularity::kPerChannel) << operand.name();
+    EXPECT_TRUE(operand.op.kind == vit::OpKind::kPatchEmbed ||
+                (operand.op.kind == vit::OpKind::kQkv && IsThreeLinears(params)))
+        << operand.name() << ": granularity";
   }
   if (!params.channel_bits.empty()) {
     EXPECT_EQ(scheme.weight_granularity, quant::Granularity::kPerChannel) << operand.name() << ": widths of channels";

@@ -208,7 +208,7 @@ TEST_F(TrialTest, Table1ShowsEveryPublishedRowOnceAndNoBlank) {
 
 // Every registered method has rows, and none of them is a refusal that a reader of the file could have foreseen.
 TEST_F(TrialTest, TheBaselinesExperimentsAskEveryMethodForWhatItCanDo) {
-  for (const char* name : {"baselines", "baselines_seeds"}) {
+  for (const char* name : {"baselines", "baselines_quick"}) {
     const ExperimentSpec spec = ReadSpec(Home() + "/experiments/" + name + ".toml").value();
     const auto trials = ResolveTrials(spec, registry_, workspace_);
     ASSERT_TRUE(trials.ok()) << trials.error().message;

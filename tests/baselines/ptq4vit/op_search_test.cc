@@ -99,11 +99,37 @@ TEST(OpSearchTest, TheSplitBesideAFloatOperandThenTheOther) {
     }
   }
   const at::Tensor fixed = quant::FakeQuantize(op.left, left);
-  const QuantParams right = Best(op.right, 4, [&](const at::Tensor& v) { return Loss(op, gradient, fixed, v); });
   const Result<FoundOp> found = SearchOp(op, gradient, at::Tensor(), {4, 4, false}, {}, nullptr);
   ASSERT_TRUE(found.ok());
   EXPECT_EQ(found->left, left);
-  EXPECT_FLOAT_EQ(found->right.scale[0], right.scale[0]);
+  // Every head has the interval that is best for it alone.
+  ASSERT_EQ(found->right.axis, 1);
+  ASSERT_EQ(static_cast<int64_t>(found->right.scale.size()), op.right.size(1));
+  for (int64_t head = 0; head < op.right.size(1); ++head) {
+    calib::CapturedOp alone = op;
+    alone.output = op.output.select(1, head);
+    const QuantParams right = Best(op.right.select(1, head), 4, [&](const at::Tensor& v) {
+      return Loss(alone, gradient.select(1, head), fixed.select(1, head), v);
+    });
+    EXPECT_FLOAT_EQ(found->right.scale[head], right.scale[0]) << "head " << head;
+  }
+}
+
+TEST(OpSearchTest, EveryRowOfThePatchEmbeddingHasItsInterval) {
+  calib::CapturedOp op = Linear();
+  op.op = {vit::OpKind::kPatchEmbed, -1};
+  op.right.select(0, 3).mul_(8);
+  const FoundOp found = SearchOp(op, at::ones_like(op.output), at::zeros({18}), {8, 4, true}, {}, nullptr).value();
+  ASSERT_EQ(found.right.axis, 0);
+  ASSERT_EQ(found.right.scale.size(), 18U);
+  for (int64_t row = 0; row < 18; ++row) {
+    calib::CapturedOp alone = op;
+    alone.output = op.output.slice(-1, row, row + 1);
+    const QuantParams expected = Best(op.right.slice(0, row, row + 1), 4, [&](const at::Tensor& w) {
+      return Loss(alone, at::ones_like(alone.output), op.left, w);
+    });
+    EXPECT_FLOAT_EQ(found.right.scale[row], expected.scale[0]) << "row " << row;
+  }
 }
 
 TEST(OpSearchTest, AZeroGradientCountsEveryOutputTheSame) {

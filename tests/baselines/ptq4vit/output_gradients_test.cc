@@ -43,10 +43,10 @@ class OutputGradientsTest : public ::testing::TestWithParam<bool> {
       : model_(testing::TinyModel(GetParam())), pixels_(testing::RandomImages(model_.config(), 5)), images_(pixels_) {}
 
   // The gradients of every op, images in two batches.
-  std::map<vit::OpId, at::Tensor> All() {
+  std::map<vit::OpId, at::Tensor> All(const std::vector<float>& image_weights = {}) {
     NullProgress progress;
     calib::Calibration calibration(model_, images_, progress, 3);
-    const OutputGradients gradients = OutputGradients::Create(calibration, progress).value();
+    const OutputGradients gradients = OutputGradients::Create(calibration, image_weights, progress).value();
     std::map<vit::OpId, at::Tensor> all;
     std::vector<at::Tensor> entering;
     int64_t index = 0;
@@ -98,6 +98,17 @@ TEST_P(OutputGradientsTest, ThePredictionIsTheGradientAtTheLogits) {
   const at::Tensor prediction = at::softmax(model_.Forward(pixels_, engine), -1);
   const at::Tensor at_head = all.at({vit::OpKind::kHead, -1}).squeeze(1);
   EXPECT_TRUE(at::allclose(at_head * (GetParam() ? 2 : 1), prediction, 1e-4, 1e-6));
+}
+
+TEST_P(OutputGradientsTest, AnImagesWeightScalesItsGradients) {
+  const std::map<vit::OpId, at::Tensor> plain = All();
+  const std::vector<float> weights = {1, -2, 0, 4, 0.5F};
+  for (const auto& [op, gradient] : All(weights)) {
+    for (int64_t image = 0; image < 5; ++image) {
+      const at::Tensor expected = plain.at(op)[image] * weights[image];
+      EXPECT_TRUE(at::allclose(gradient[image], expected, 1e-4, 1e-7)) << op.name() << " image " << image;
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(PlainAndDistilled, OutputGradientsTest, ::testing::Bool());

@@ -147,6 +147,24 @@ TEST_F(SimulatedTest, InputsOfLayerNormsAreQuantized) {
   EXPECT_GT(testing::SignalToNoise(float_logits_, Run(plan)), 40);
 }
 
+// A head by itself under its own scale is that head of the whole under the scales of all.
+TEST_F(SimulatedTest, HeadsHaveScalesOfTheirOwn) {
+  const vit::OperandId left{{vit::OpKind::kQk, 0}, vit::Side::kLeft};
+  const int64_t heads = model_.config().heads;
+  ASSERT_GT(heads, 1);
+  method::Plan plan = PlanOf(8);
+  const at::Tensor before = Run(plan);
+  quant::QuantParams& params = plan.operands[left];
+  const quant::QuantParams whole = params;
+  params.granularity = quant::Granularity::kPerChannel;
+  params.axis = 1;
+  params.scale.assign(heads, whole.scale[0]);
+  params.zero_point.assign(heads, whole.zero_point[0]);
+  EXPECT_TRUE(BitEqual(Run(plan), before));
+  params.scale[1] *= 16;
+  EXPECT_FALSE(BitEqual(Run(plan), before));
+}
+
 TEST_F(SimulatedTest, RefusalsNameTheOperand) {
   const quant::QuantParams scalar{quant::Grid::kAffine, 8, quant::Granularity::kPerTensor, -1, {1}, {0}};
   const quant::QuantParams rows{quant::Grid::kAffine, 8, quant::Granularity::kPerChannel, 0, {1, 1, 1}, {0, 0, 0}};
@@ -157,7 +175,7 @@ TEST_F(SimulatedTest, RefusalsNameTheOperand) {
   EXPECT_EQ(Refusal(weight, rows).where, "blocks.0.mlp.fc1.right");
   EXPECT_THAT(Refusal(weight, rows).message, HasSubstr("32 entries"));
   EXPECT_EQ(Refusal(activation, rows).where, "blocks.0.mlp.fc1.left");
-  EXPECT_THAT(Refusal(activation, rows).message, HasSubstr("an activation has one scale"));
+  EXPECT_THAT(Refusal(activation, rows).message, HasSubstr("the input of a linear layer has one scale"));
 }
 
 TEST_F(SimulatedTest, ReplacedParametersAreUsedAndStillQuantized) {

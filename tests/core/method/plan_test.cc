@@ -101,8 +101,8 @@ TEST(ValidatePlanTest, RefusalsNameTheOperand) {
       {kFc1Weight, PerChannel(8, 31), "with 32 entries, found axis 0 with 31"},
       {kFc1Weight, PerChannel(8, 32, 1), "found axis 1"},
       {kFc1Weight, PerTensor(1), "num_bits is 1"},
-      {kFc1Input, PerChannel(8, 16), "an activation has one scale"},
-      {{{vit::OpKind::kQk, 0}, vit::Side::kRight}, PerChannel(8, 5), "an activation has one scale"},
+      {kFc1Input, PerChannel(8, 16), "the input of a linear layer has one scale"},
+      {{{vit::OpKind::kQk, 0}, vit::Side::kRight}, PerChannel(8, 5, 1), "of heads run along axis 1 with"},
       {{{vit::OpKind::kFc1, 2}, vit::Side::kRight}, PerTensor(8), "does not have"},
       {{{vit::OpKind::kHeadDist, -1}, vit::Side::kLeft}, PerTensor(8), "does not have"},
   };
