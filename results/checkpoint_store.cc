@@ -46,11 +46,11 @@ Error Explain(const Error& error, const std::string& path) {
 
 // Whether there is a schema of ours; false: the file is empty.
 Result<bool> HasSchema(const Database& database) {
-  PTQ_ASSIGN_OR_RETURN(const int64_t application, database.QueryInt("PRAGMA application_id"));
-  PTQ_ASSIGN_OR_RETURN(const int64_t version, database.QueryInt("PRAGMA user_version"));
-  PTQ_ASSIGN_OR_RETURN(const int64_t objects, database.QueryInt("SELECT count(*) FROM sqlite_schema"));
-  if (application == 0 && version == 0 && objects == 0) return false;
-  if (application != kApplicationId || version != kVersion) return Corrupt("of another program or version");
+  PTQ_ASSIGN_OR_RETURN(const Database::Identity identity, database.ReadIdentity());
+  if (identity.empty()) return false;
+  if (identity.application != kApplicationId || identity.version != kVersion) {
+    return Corrupt("of another program or version");
+  }
   return true;
 }
 

@@ -83,6 +83,15 @@ Result<int64_t> Database::QueryInt(std::string_view sql) const {
   return statement.Int(0);
 }
 
+Result<Database::Identity> Database::ReadIdentity() const {
+  PTQ_ASSIGN_OR_RETURN(Statement statement, Prepare("SELECT (SELECT application_id FROM pragma_application_id),"
+                                                    " (SELECT user_version FROM pragma_user_version),"
+                                                    " (SELECT count(*) FROM sqlite_schema)"));
+  PTQ_ASSIGN_OR_RETURN(const bool row, statement.Next());
+  PTQ_CHECK(row);
+  return Identity{statement.Int(0), statement.Int(1), statement.Int(2)};
+}
+
 // Two processes that create one file at the same moment can both be refused the switch to WAL at once, without
 // SQLite's own wait.
 Status SwitchToWal(const Database& database) {

@@ -35,6 +35,13 @@ class Database {
   Status Execute(const std::string& script) const;
   // The first column of the first row of a query.
   Result<int64_t> QueryInt(std::string_view sql) const;
+  // What the file says of itself, all at one moment: another process may be filling it.
+  struct Identity {
+    int64_t application = 0, version = 0;  // application_id and user_version, 0 where nobody set them
+    int64_t objects = 0;                   // tables, views, indices and triggers
+    bool empty() const { return application == 0 && version == 0 && objects == 0; }
+  };
+  Result<Identity> ReadIdentity() const;
   int64_t last_insert_id() const { return sqlite3_last_insert_rowid(connection_); }
   bool last_call_was_busy() const { return (sqlite3_errcode(connection_) & 0xff) == SQLITE_BUSY; }
   // The last call failed because a write was cut off (a hot journal) and this connection may not put it in order.

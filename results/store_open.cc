@@ -30,11 +30,10 @@ using Version = int64_t;
 // Reads only.  Corrupt: a foreign file.  Unsupported: a newer schema.
 Result<Version> Identify(const Database& database) {
   const std::string& path = database.path();
-  PTQ_ASSIGN_OR_RETURN(const int64_t application, database.QueryInt("PRAGMA application_id"));
-  PTQ_ASSIGN_OR_RETURN(const int64_t version, database.QueryInt("PRAGMA user_version"));
-  PTQ_ASSIGN_OR_RETURN(const int64_t objects, database.QueryInt("SELECT count(*) FROM sqlite_schema"));
-  if (application == 0 && version == 0 && objects == 0) return Version{0};
-  if (application != kApplicationId) {
+  PTQ_ASSIGN_OR_RETURN(const Database::Identity identity, database.ReadIdentity());
+  const Version version = identity.version;
+  if (identity.empty()) return Version{0};
+  if (identity.application != kApplicationId) {
     return Corrupt("is not a ptqbench database (it is the SQLite file of another program); name another file", path);
   }
   if (version > kSchemaVersion) {
