@@ -7,17 +7,17 @@
 
 namespace ptq::results {
 
-RowWriter& RowWriter::Add(const char* column, Value value) {
-  columns_.emplace_back(column);
+RowWriter& RowWriter::Add(const std::string& column, Value value) {
+  columns_.push_back(column);
   values_.push_back(std::move(value));
   return *this;
 }
 
-RowWriter& RowWriter::PositiveReal(const char* column, double value) {
+RowWriter& RowWriter::PositiveReal(const std::string& column, double value) {
   return std::isfinite(value) && value > 0 ? Add(column, value) : Add(column, std::monostate());
 }
 
-RowWriter& RowWriter::PositiveInt(const char* column, int64_t value) {
+RowWriter& RowWriter::PositiveInt(const std::string& column, int64_t value) {
   return value > 0 ? Add(column, value) : Add(column, std::monostate());
 }
 
@@ -33,6 +33,8 @@ Result<Statement> RowWriter::PrepareWithValues(const Database& database, const s
             statement.BindReal(held);
           } else if constexpr (std::is_same_v<T, std::string>) {
             statement.BindText(held);
+          } else if constexpr (std::is_same_v<T, Bytes>) {
+            statement.BindBlob(held.bytes);
           } else {
             statement.BindNull();
           }

@@ -16,12 +16,14 @@ class RowWriter {
  public:
   explicit RowWriter(std::string table) : table_(std::move(table)) {}
 
-  RowWriter& Int(const char* column, int64_t value) { return Add(column, value); }
-  RowWriter& Text(const char* column, const std::string& value) { return Add(column, value); }
+  RowWriter& Int(const std::string& column, int64_t value) { return Add(column, value); }
+  RowWriter& Real(const std::string& column, double value) { return Add(column, value); }
+  RowWriter& Text(const std::string& column, const std::string& value) { return Add(column, value); }
+  RowWriter& Blob(const std::string& column, std::string bytes) { return Add(column, Bytes{std::move(bytes)}); }
   // NULL unless the value is finite and above 0.
-  RowWriter& PositiveReal(const char* column, double value);
+  RowWriter& PositiveReal(const std::string& column, double value);
   // NULL unless above 0.
-  RowWriter& PositiveInt(const char* column, int64_t value);
+  RowWriter& PositiveInt(const std::string& column, int64_t value);
 
   // Inserts the row and returns its id.
   Result<int64_t> Insert(const Database& database) const;
@@ -29,8 +31,11 @@ class RowWriter {
   Result<int64_t> FindOrInsert(const Database& database) const;
 
  private:
-  using Value = std::variant<std::monostate, int64_t, double, std::string>;
-  RowWriter& Add(const char* column, Value value);
+  struct Bytes {
+    std::string bytes;
+  };
+  using Value = std::variant<std::monostate, int64_t, double, std::string, Bytes>;
+  RowWriter& Add(const std::string& column, Value value);
   Result<Statement> PrepareWithValues(const Database& database, const std::string& sql) const;
 
   std::string table_;

@@ -117,26 +117,6 @@ Result<int64_t> StoreDataset(const Database& database, const DatasetRecord& data
   return id;
 }
 
-Result<int64_t> StoreHost(const Database& database, const HostRecord& host) {
-  return RowWriter("host")
-      .Text("cpu_model", host.cpu_model)
-      .Text("cpu_flags", host.cpu_flags)
-      .Int("logical_cores", host.logical_cores)
-      .Int("memory_bytes", host.memory_bytes)
-      .Text("os", host.os)
-      .FindOrInsert(database);
-}
-
-Result<int64_t> StoreBuild(const Database& database, const BuildRecord& build) {
-  return RowWriter("build")
-      .Text("version", build.version)
-      .Text("revision", build.revision)
-      .Text("compiler", build.compiler)
-      .Text("flags", build.flags)
-      .Text("libraries", build.libraries)
-      .FindOrInsert(database);
-}
-
 Result<int64_t> StoreExperiment(const Database& database, const TrialRecord& trial) {
   return RowWriter("experiment")
       .Text("name", trial.experiment)
@@ -286,6 +266,26 @@ Status StorePredictions(const Database& database, int64_t trial_id, const std::v
 }
 
 }  // namespace
+
+Result<int64_t> StoreHost(const Database& database, const HostRecord& host) {
+  return RowWriter("host")
+      .Text("cpu_model", host.cpu_model)
+      .Text("cpu_flags", host.cpu_flags)
+      .Int("logical_cores", host.logical_cores)
+      .Int("memory_bytes", host.memory_bytes)
+      .Text("os", host.os)
+      .FindOrInsert(database);
+}
+
+Result<int64_t> StoreBuild(const Database& database, const BuildRecord& build) {
+  return RowWriter("build")
+      .Text("version", build.version)
+      .Text("revision", build.revision)
+      .Text("compiler", build.compiler)
+      .Text("flags", build.flags)
+      .Text("libraries", build.libraries)
+      .FindOrInsert(database);
+}
 
 const char* Name(TrialStatus status) {
   switch (status) {

@@ -70,6 +70,8 @@ struct Prediction {
   std::array<int32_t, 5> top = {-1, -1, -1, -1, -1};  // classes by descending logit; -1 where there are fewer
 };
 
+struct LatencyRecord;  // latency_record.h
+
 struct TrialRecord {
   std::string trial_key;   // SHA-256 of trial_text
   std::string trial_text;  // canonical text of all that changes a number
@@ -88,7 +90,7 @@ struct TrialRecord {
   int w_bits = 32, a_bits = 32;    // asked for
   bool mixed = false;
   int64_t seed = 0;
-  std::string exec_mode;  // "float32", "simulated"; later "integer"
+  std::string exec_mode;  // "float32", "simulated", "integer"
   int numerics_version = 1;
   TrialStatus status = TrialStatus::kDone;
   std::string reason;                        // one sentence unless done
@@ -159,6 +161,12 @@ class Store {
   Result<std::vector<OperandRecord>> NormInputs(const std::string& trial_key) const;
   // TrialRecord::allocation_json of the same row; empty where there is none, or the file is older than such records.
   Result<std::optional<std::string>> Allocation(const std::string& trial_key) const;
+
+  // Stores one comparison of float32 and integer times.  InvalidArgument: no pairs of times, or a trial_key of which no
+  // done trial is stored.
+  Status InsertLatency(const LatencyRecord& record);
+  // Those of a trial, oldest first; of an empty key those without a trial.
+  Result<std::vector<LatencyRecord>> Latencies(const std::string& trial_key) const;
 
   // integrity_check, foreign keys, predictions as many as images and in agreement with the stored accuracy, every key
   // the SHA-256 of its text (lower-case hex; null: unchecked).  A sentence per problem; empty: all is well.

@@ -17,4 +17,8 @@ struct Store::Connection {
 // Opens the file as Store::Open promises: checked to be ptqbench's, of this schema, created where asked.
 Result<Database> OpenResults(const std::string& path, Store::Mode mode);
 
+// The row of a host or build, inserted where there is none.
+Result<int64_t> StoreHost(const Database& database, const HostRecord& host);
+Result<int64_t> StoreBuild(const Database& database, const BuildRecord& build);
+
 }  // namespace ptq::results

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "results/latency_record.h"
 #include "results/published_values.h"
 #include "results/store.h"
 
@@ -18,14 +19,16 @@ struct TableRow {
   int w_bits = 32, a_bits = 32;
   bool mixed = false;
   std::optional<PublishedRow> published;
-  bool published_elsewhere = false;  // not in the table's own source; its source is then named below the table
-  std::vector<TrialSummary> trials;  // measured; empty where nothing ran
-  std::string not_run;               // why nothing ran: what is missing and the mend; empty where trials exist
+  bool published_elsewhere = false;      // not in the table's own source; its source is then named below the table
+  std::vector<TrialSummary> trials;      // measured; empty where nothing ran
+  std::string not_run;                   // why nothing ran: what is missing and the mend; empty where trials exist
+  std::vector<LatencyRecord> latencies;  // one for each setting that was timed, in the order of the spec
 };
 
 struct Table {
   std::string title;
-  std::vector<TableRow> rows;  // in print order; a rule is drawn where (model, dataset) changes
+  std::vector<TableRow> rows;     // in print order; a rule is drawn where (model, dataset) changes
+  int64_t latencies_missing = 0;  // settings that the spec asks for and nobody timed
 };
 
 enum class TableFormat { kText, kMarkdown, kCsv, kJson };
@@ -34,12 +37,15 @@ Result<TableFormat> ParseTableFormat(const std::string& name);  // "table", "mar
 // Columns: model, dataset, method, W/A ("8/8", "6/6 MP"), published %, measured % (mean, and "+- sd" over seeds where
 // there are several), change against float32 on the same images in points, images, seeds ("2 of 3" where one failed),
 // size MB (true bytes), paper MB (as Liu et al. 2021 count), calibration seconds, and of a quantized model whether
-// integer kernels could run its grids ("int") or one of them exists in simulation alone ("sim").  A row with nothing
+// integer kernels could run its grids ("int"), one of them exists in simulation alone ("sim"), or integer kernels
+// did run it ("int8").  A row with nothing
 // measured shows "-", "failed" or "unsupported" and the number of a note below the table, which says why; the notes of
 // a measured row's plans are shown in the same way, equal values of several seeds once, numbers as an interval.  Equal
 // texts share one number.  Accuracies on a subset are never printed in one row with a published full-validation figure:
-// the caller leaves `published` empty there. JSON carries "schema_version": 1 and fractions, not percent.  CSV: RFC
-// 4180 with a header; columns keep their places and new ones come at the end.
+// the caller leaves `published` empty there.  Where something was timed, text and Markdown have a second table
+// (latency_table.h), JSON has "latencies" in each row, and CSV has the row's first setting in further columns.  JSON
+// carries "schema_version": 1 and fractions, not percent.  CSV: RFC 4180 with a header; columns keep their places and
+// new ones come at the end.
 std::string Render(const Table& table, TableFormat format);
 
 }  // namespace ptq::results

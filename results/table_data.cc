@@ -1,6 +1,7 @@
 // table_data.cc: the table for programs, as CSV and JSON.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <initializer_list>
 
@@ -128,10 +129,45 @@ std::string JsonPublished(const TableRow& row, const RowFigures& figures) {
                  {"confidence", Quote(row.published->confidence)}});
 }
 
+std::string JsonLatency(const LatencyRecord& record) {
+  return Object({{"batch", fmt::format("{}", record.batch)},
+                 {"threads", fmt::format("{}", record.threads)},
+                 {"runs", fmt::format("{}", record.integer.ns.size())},
+                 {"float_median_ns", Number(record.float32.median_ns)},
+                 {"float_p5_ns", Number(record.float32.p5_ns)},
+                 {"float_p95_ns", Number(record.float32.p95_ns)},
+                 {"integer_median_ns", Number(record.integer.median_ns)},
+                 {"integer_p5_ns", Number(record.integer.p5_ns)},
+                 {"integer_p95_ns", Number(record.integer.p95_ns)},
+                 {"ratio", Number(record.ratio)},
+                 {"ratio_low", Number(record.ratio_interval.low)},
+                 {"ratio_high", Number(record.ratio_interval.high)},
+                 {"int8_coverage", Number(record.int8_coverage)},
+                 {"clock_drift", Number(record.clock_drift)},
+                 {"instruction_set", Quote(record.instruction_set)},
+                 {"affinity", Quote(record.affinity)},
+                 {"cpu_model", Quote(record.host.cpu_model)}});
+}
+
+// Of the first setting, milliseconds; empty fields where there is none.
+std::string CsvLatency(const TableRow& row) {
+  if (row.latencies.empty()) return ",,,,,,,,";
+  const LatencyRecord& record = row.latencies.front();
+  return fmt::format(",{},{},{:.6f},{:.6f},{:.4f},{:.4f},{:.4f},{:.4f}", record.batch, record.threads,
+                     record.float32.median_ns / 1e6, record.integer.median_ns / 1e6, record.ratio,
+                     record.ratio_interval.low, record.ratio_interval.high, record.int8_coverage);
+}
+
+bool HasLatencies(const Table& table) {
+  return std::any_of(table.rows.begin(), table.rows.end(), [](const TableRow& row) { return !row.latencies.empty(); });
+}
+
 std::string JsonRow(const TableRow& row) {
   const RowFigures figures = Reduce(row);
   std::vector<std::string> trials;
   for (const TrialSummary& trial : row.trials) trials.push_back(JsonTrial(trial));
+  std::vector<std::string> latencies;
+  for (const LatencyRecord& record : row.latencies) latencies.push_back(JsonLatency(record));
   return Object({{"model", Quote(row.model)},
                  {"dataset", Quote(row.dataset)},
                  {"method", Quote(row.method)},
@@ -153,25 +189,33 @@ std::string JsonRow(const TableRow& row) {
                  {"trials", fmt::format("[{}]", fmt::join(trials, ", "))},
                  {"grids", figures.grids == RowGrids::kNone ? "null" : Quote(Name(figures.grids))},
                  {"simulated_only", Strings(figures.simulated_only)},
-                 {"notes", Texts(figures.notes)}});
+                 {"notes", Texts(figures.notes)},
+                 {"latencies", fmt::format("[{}]", fmt::join(latencies, ", "))}});
 }
 
 }  // namespace
 
 std::string RenderCsv(const Table& table) {
+  const bool timed = HasLatencies(table);
   std::string text =
       "model,dataset,method,w_bits,a_bits,mixed,published_percent,measured_percent,sd_points,change_points,images,"
-      "seeds,size_mb,calibrate_seconds,status,reason,paper_size_mb,grids,notes,published_source\r\n";
+      "seeds,size_mb,calibrate_seconds,status,reason,paper_size_mb,grids,notes,published_source";
+  if (timed) {
+    text +=
+        ",latency_batch,latency_threads,float_ms,int8_ms,latency_ratio,latency_ratio_low,latency_ratio_high,"
+        "int8_coverage";
+  }
+  text += "\r\n";
   for (const TableRow& row : table.rows) {
     const RowFigures figures = Reduce(row);
-    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}\r\n", CsvField(row.model),
-                        CsvField(row.dataset), CsvField(row.method), row.w_bits, row.a_bits, row.mixed ? 1 : 0,
-                        CsvPercent(figures.published_fraction), CsvPercent(figures.measured_fraction),
-                        CsvPercent(figures.measured_sd), CsvPercent(figures.change_fraction), figures.max_images,
-                        figures.done, CsvNumber(figures.size_bytes, 1e6, 6), CsvNumber(figures.calibrate_seconds, 1, 3),
-                        Name(figures.status), CsvField(AllReasons(figures)),
-                        CsvNumber(figures.paper_size_bytes, 1e6, 6), Name(figures.grids), CsvField(PlanRemark(figures)),
-                        figures.published_fraction.has_value() ? CsvField(row.published->source) : "");
+    text += fmt::format(
+        "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}{}\r\n", CsvField(row.model), CsvField(row.dataset),
+        CsvField(row.method), row.w_bits, row.a_bits, row.mixed ? 1 : 0, CsvPercent(figures.published_fraction),
+        CsvPercent(figures.measured_fraction), CsvPercent(figures.measured_sd), CsvPercent(figures.change_fraction),
+        figures.max_images, figures.done, CsvNumber(figures.size_bytes, 1e6, 6),
+        CsvNumber(figures.calibrate_seconds, 1, 3), Name(figures.status), CsvField(AllReasons(figures)),
+        CsvNumber(figures.paper_size_bytes, 1e6, 6), Name(figures.grids), CsvField(PlanRemark(figures)),
+        figures.published_fraction.has_value() ? CsvField(row.published->source) : "", timed ? CsvLatency(row) : "");
   }
   return text;
 }

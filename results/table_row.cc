@@ -77,6 +77,8 @@ void ReducePlans(const std::vector<const TrialSummary*>& done, RowFigures& figur
     for (const auto& [name, value] : trial->notes) notes[name].push_back(value);
   }
   if (!grids.empty()) figures.grids = RowGrids::kSimulatedOnly;
+  const auto ran_integer = [](const TrialSummary* trial) { return trial->exec_mode == "integer"; };
+  if (std::all_of(done.begin(), done.end(), ran_integer)) figures.grids = RowGrids::kRanInteger;
   figures.simulated_only.assign(grids.begin(), grids.end());
   for (const auto& [name, values] : notes) figures.notes[name] = Join(values);
 }
@@ -128,6 +130,8 @@ const char* Name(RowGrids grids) {
       return "integer";
     case RowGrids::kSimulatedOnly:
       return "simulated only";
+    case RowGrids::kRanInteger:
+      return "int8";
   }
   return "";
 }

@@ -15,8 +15,9 @@ enum class RowStatus { kMeasured, kFailed, kUnsupported, kNotRun };
 const char* Name(RowStatus status);  // "measured", "failed", "unsupported", "not_run"
 
 // What can run the grids of a row's plans.
-enum class RowGrids { kNone, kInteger, kSimulatedOnly };  // kNone: nothing measured, or nothing quantized
-const char* Name(RowGrids grids);                         // "", "integer", "simulated only"
+// kNone: nothing measured, or nothing quantized; kRanInteger: they did run the row.
+enum class RowGrids { kNone, kInteger, kSimulatedOnly, kRanInteger };
+const char* Name(RowGrids grids);  // "", "integer", "simulated only", "int8"
 
 struct RowFigures {
   RowStatus status = RowStatus::kNotRun;

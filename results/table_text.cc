@@ -6,18 +6,16 @@
 #include <iterator>
 #include <utility>
 
+#include "results/latency_table.h"
 #include "results/table_row.h"
+#include "results/text_grid.h"
 
 namespace ptq::results {
 namespace {
 
-constexpr size_t kColumns = 13;
 constexpr size_t kFirstRightAligned = 4;
-using Cells = std::array<std::string, kColumns>;
-
-constexpr std::array<const char*, kColumns> kHeader = {"model",      "dataset", "method", "W/A",   "published %",
-                                                       "measured %", "change",  "images", "seeds", "size MB",
-                                                       "paper MB",   "calib s", "grids"};
+constexpr const char* kHeader[] = {"model",  "dataset", "method",  "W/A",      "published %", "measured %", "change",
+                                   "images", "seeds",   "size MB", "paper MB", "calib s",     "grids"};
 
 // Reasons in the order of their first use; each is printed once below the table.
 class Notes {
@@ -80,6 +78,8 @@ const char* Grids(const RowFigures& figures) {
       return "int";
     case RowGrids::kSimulatedOnly:
       return "sim";
+    case RowGrids::kRanInteger:
+      return "int8";
   }
   return "";
 }
@@ -100,44 +100,56 @@ std::string Megabytes(const std::optional<double>& bytes) {
   return bytes.has_value() ? fmt::format("{:.2f}", *bytes / 1e6) : "-";
 }
 
-Cells MakeCells(const TableRow& row, Notes& notes) {
+std::vector<std::string> MakeCells(const TableRow& row, Notes& notes) {
   const RowFigures figures = Reduce(row);
-  Cells cells;
-  cells[0] = row.model;
-  cells[1] = row.dataset;
-  cells[2] = row.method;
-  cells[3] = BitsLabel(row);
-  cells[4] = Published(row, figures, notes);
-  cells[5] = Measured(figures) + notes.Mark(Remarks(row, figures));
-  cells[6] = figures.change_fraction.has_value() ? Change(*figures.change_fraction) : "-" + notes.Mark(figures.caveats);
-  cells[7] = Images(figures);
-  cells[8] = Seeds(row, figures);
-  cells[9] = Megabytes(figures.size_bytes);
-  cells[10] = Megabytes(figures.paper_size_bytes);
-  cells[11] = figures.calibrate_seconds.has_value() ? fmt::format("{:.1f}", *figures.calibrate_seconds) : "-";
-  cells[12] = Grids(figures);
-  return cells;
+  // in this order, because notes are numbered by their first use
+  const std::string published = Published(row, figures, notes);
+  const std::string measured = Measured(figures) + notes.Mark(Remarks(row, figures));
+  const std::string change =
+      figures.change_fraction.has_value() ? Change(*figures.change_fraction) : "-" + notes.Mark(figures.caveats);
+  return {row.model,
+          row.dataset,
+          row.method,
+          BitsLabel(row),
+          published,
+          measured,
+          change,
+          Images(figures),
+          Seeds(row, figures),
+          Megabytes(figures.size_bytes),
+          Megabytes(figures.paper_size_bytes),
+          figures.calibrate_seconds.has_value() ? fmt::format("{:.1f}", *figures.calibrate_seconds) : "-",
+          Grids(figures)};
 }
 
-// Code points, so that a title outside ASCII keeps the columns straight.
-size_t Width(const std::string& text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
+bool SameGroup(const TableRow& a, const TableRow& b) { return a.model == b.model && a.dataset == b.dataset; }
 
-std::string Pad(const std::string& text, size_t width, bool right) {
-  const std::string blanks(width - std::min(width, Width(text)), ' ');
-  return right ? blanks + text : text + blanks;
-}
-
-std::string Line(const Cells& cells, const std::array<size_t, kColumns>& widths) {
-  std::string line;
-  for (size_t i = 0; i < kColumns; ++i) {
-    if (i > 0) line += "  ";
-    line += Pad(cells[i], widths[i], i >= kFirstRightAligned);
+TextGrid MakeGrid(const Table& table, Notes& notes) {
+  TextGrid grid;
+  grid.header.assign(std::begin(kHeader), std::end(kHeader));
+  grid.first_right_aligned = kFirstRightAligned;
+  for (size_t i = 0; i < table.rows.size(); ++i) {
+    if (i > 0 && !SameGroup(table.rows[i - 1], table.rows[i])) grid.rules.push_back(i);
+    grid.rows.push_back(MakeCells(table.rows[i], notes));
   }
-  line.erase(line.find_last_not_of(' ') + 1);
-  return line + "\n";
+  return grid;
+}
+
+// The second table, of times; empty where nothing was timed.
+std::string Latencies(const Table& table, LatencyFormat format) {
+  std::vector<LatencyRow> rows;
+  for (const TableRow& row : table.rows) {
+    for (const LatencyRecord& record : row.latencies) {
+      rows.push_back({row.model, row.method + " " + BitsLabel(row), record});
+    }
+  }
+  std::string text = rows.empty() ? "" : RenderLatency(rows, format);
+  if (table.latencies_missing > 0) {
+    text += fmt::format("{}latency: {} {} not measured yet: `ptqbench run` measures what it can\n",
+                        format == LatencyFormat::kMarkdown ? "* " : "", table.latencies_missing,
+                        table.latencies_missing == 1 ? "setting is" : "settings are");
+  }
+  return text.empty() ? "" : "\n" + text;
 }
 
 std::string Count(const Table& table) {
@@ -156,62 +168,30 @@ constexpr std::array<const char*, 5> kLegend = {
     "change: measured minus float32 on the same images with the same weights, in percentage points.",
     "size MB: weights at their bits, all else float32, scales included; paper MB: every parameter at low bits, no "
     "scales.",
-    "grids: int: integer kernels could run every grid of the plan; sim: one of them exists in simulation alone.",
+    "grids: int: integer kernels could run every grid of the plan; sim: one of them exists in simulation alone; int8: "
+    "integer kernels ran it.",
     "published: as printed in the source; \"-\" in a column: no such figure for this row."};
-
-std::string EscapePipes(const std::string& text) {
-  std::string escaped;
-  for (const char c : text) {
-    if (c == '|') escaped += '\\';
-    escaped += c;
-  }
-  return escaped;
-}
-
-bool SameGroup(const TableRow& a, const TableRow& b) { return a.model == b.model && a.dataset == b.dataset; }
 
 }  // namespace
 
 std::string RenderText(const Table& table) {
   Notes notes;
-  Cells header;
-  std::copy(kHeader.begin(), kHeader.end(), header.begin());
-  std::vector<Cells> lines;
-  for (const TableRow& row : table.rows) lines.push_back(MakeCells(row, notes));
-  std::array<size_t, kColumns> widths = {};
-  for (size_t i = 0; i < kColumns; ++i) {
-    widths[i] = Width(header[i]);
-    for (const Cells& cells : lines) widths[i] = std::max(widths[i], Width(cells[i]));
-  }
-  size_t total = 2 * (kColumns - 1);
-  for (const size_t width : widths) total += width;
-  const std::string rule = std::string(total, '-') + "\n";
-  std::string text = (table.title.empty() ? "" : table.title + "\n\n") + Line(header, widths) + rule;
-  for (size_t i = 0; i < lines.size(); ++i) {
-    if (i > 0 && !SameGroup(table.rows[i - 1], table.rows[i])) text += rule;
-    text += Line(lines[i], widths);
-  }
+  const TextGrid grid = MakeGrid(table, notes);
+  std::string text = (table.title.empty() ? "" : table.title + "\n\n") + RenderGrid(grid);
   text += "\n" + Count(table) + "\n";
   for (const char* legend : kLegend) text += fmt::format("{}\n", legend);
   for (size_t i = 0; i < notes.texts().size(); ++i) text += fmt::format("[{}] {}\n", i + 1, notes.texts()[i]);
-  return text;
+  return text + Latencies(table, LatencyFormat::kText);
 }
 
 std::string RenderMarkdown(const Table& table) {
   Notes notes;
-  std::string text = table.title.empty() ? "" : fmt::format("## {}\n\n", table.title);
-  text += fmt::format("| {} |\n", fmt::join(kHeader, " | "));
-  for (size_t i = 0; i < kColumns; ++i) text += i < kFirstRightAligned ? "|---" : "|---:";
-  text += "|\n";
-  for (const TableRow& row : table.rows) {
-    Cells cells = MakeCells(row, notes);
-    std::transform(cells.begin(), cells.end(), cells.begin(), EscapePipes);
-    text += fmt::format("| {} |\n", fmt::join(cells, " | "));
-  }
+  const TextGrid grid = MakeGrid(table, notes);
+  std::string text = (table.title.empty() ? "" : fmt::format("## {}\n\n", table.title)) + RenderMarkdownGrid(grid);
   text += "\n" + Count(table) + "\n\n";
   for (const char* legend : kLegend) text += fmt::format("* {}\n", legend);
   for (size_t i = 0; i < notes.texts().size(); ++i) text += fmt::format("* [{}] {}\n", i + 1, notes.texts()[i]);
-  return text;
+  return text + Latencies(table, LatencyFormat::kMarkdown);
 }
 
 }  // namespace ptq::results

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "data/files/sha256.h"
+#include "results/latency_record.h"
 #include "results/store.h"
 
 namespace ptq::results {
@@ -109,6 +110,31 @@ constexpr char kSampleAllocation[] =
     R"({"bits":[6,4],"omega":2.0,"size_bytes":5.0}],"groups":[)"
     R"({"kind":"op","name":"head","nuclear_norm":1.5,"omega":[2.0,1.0],"parameters":4},)"
     R"({"kind":"mlp","name":"blocks.0.mlp","nuclear_norm":0.5,"omega":[1.0,0.5],"parameters":4}],"target_bits":4})";
+
+// Five rounds of a comparison in which integers are twice as fast.
+inline LatencyRecord SampleLatency(const std::string& trial_key) {
+  LatencyRecord record;
+  record.trial_key = trial_key;
+  record.model = "deit_tiny";
+  record.weights_sha256 = "w1";
+  record.plan_sha256 = data::Sha256("plan");
+  record.plan_text = "percentile@1 W8A8";
+  record.host = {"cpu", "avx2 sse2", 8, int64_t{16} << 30, "Linux 6.1"};
+  record.build = {"0.1.0", "abc", "g++ 12", "-O3", "LibTorch"};
+  record.batch = record.threads = 1;
+  record.instruction_set = "avx2";
+  record.affinity = "0-3,8";
+  record.int8_coverage = 0.75;
+  record.warmup_runs = 5;
+  record.float32 = Summarize({8000000, 9000000, 8200000, 8100000, 8400000});
+  record.integer = Summarize({4000000, 4500000, 4100000, 4100000, 4200000});
+  record.ratio = 2;
+  record.ratio_interval = {1.9, 2.1};
+  record.clock_drift = 0.015625;
+  record.kernels = {{"blocks.0.attn.qkv", true, "brg:\"x\"", 1000}, {"head", false, "jit:gemm f32", int64_t{1} << 40}};
+  record.finished_utc = "2026-01-31T12:00:09Z";
+  return record;
+}
 
 // A raw connection, as any other program would open the file.
 class RawSqlite {

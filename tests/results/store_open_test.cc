@@ -82,9 +82,9 @@ TEST_F(StoreOpenTest, AnotherProgramsDatabaseStaysAsItIs) {
 
 TEST_F(StoreOpenTest, ANewerSchemaStaysAsItIs) {
   ASSERT_TRUE(Store::Open(path_, Store::Mode::kReadWrite).ok());
-  ASSERT_EQ(RawSqlite(path_).Run("PRAGMA user_version = 4"), "");
+  ASSERT_EQ(RawSqlite(path_).Run("PRAGMA user_version = 5"), "");
   const std::string before = ReadBytes(path_);
-  ExpectRefused(path_, ErrorCode::kUnsupported, "written by a newer ptqbench (schema 4; this one knows 3)");
+  ExpectRefused(path_, ErrorCode::kUnsupported, "written by a newer ptqbench (schema 5; this one knows 4)");
   EXPECT_EQ(ReadBytes(path_), before);
 }
 
@@ -150,6 +150,7 @@ class OlderVersionTest : public StoreOpenTest, public ::testing::WithParamInterf
     EXPECT_THAT(operands[1].correction, IsEmpty());
     EXPECT_THAT(store.NormInputs(trial_.trial_key).value(), IsEmpty());
     EXPECT_EQ(store.Allocation(trial_.trial_key).value(), OldAllocation());
+    EXPECT_THAT(store.Latencies(trial_.trial_key).value(), IsEmpty());
     EXPECT_THAT(store.Verify(data::Sha256).value(), IsEmpty());
   }
   TrialRecord trial_ = SampleTrial("old", 4, 2, "m");
@@ -168,7 +169,7 @@ TEST_P(OlderVersionTest, GetsWhatItLacksAndKeepsItsRows) {
   const std::vector<std::string> before = Rows();
   Store store = Store::Open(path_, Store::Mode::kReadWrite).value();
   EXPECT_EQ(Rows(), before);
-  EXPECT_EQ(Version(), "3");
+  EXPECT_EQ(Version(), "4");
   ExpectOldTrial(store);
   TrialRecord full = SampleTrialWithExtras("new");
   full.allocation_json = kSampleAllocation;
@@ -179,6 +180,8 @@ TEST_P(OlderVersionTest, GetsWhatItLacksAndKeepsItsRows) {
   EXPECT_THAT(
       RawSqlite(path_).Query("SELECT simulated_only FROM v_trial ORDER BY trial_key = '" + full.trial_key + "'"),
       ::testing::ElementsAre("0", "1"));
+  ASSERT_TRUE(store.InsertLatency(SampleLatency(trial_.trial_key)).ok()) << "of a trial that is older than such rows";
+  EXPECT_EQ(store.Find(trial_.trial_key).value()->latency_ns_median, 4.1e6);
   EXPECT_THAT(store.Trials().value(), SizeIs(2));
   EXPECT_THAT(store.Verify(data::Sha256).value(), IsEmpty());
   EXPECT_TRUE(Store::Open(path_, Store::Mode::kReadWrite).ok()) << "a second time";
@@ -193,16 +196,16 @@ TEST_P(OlderVersionTest, BecomesTheSchemaOfAFreshFile) {
 }
 
 TEST_P(OlderVersionTest, AnUpgradeThatFailsLeavesTheVersion) {
-  ASSERT_EQ(RawSqlite(path_).Run("CREATE TABLE operand_extra (x)"), "");
+  ASSERT_EQ(RawSqlite(path_).Run("CREATE TABLE latency_comparison (x)"), "");
   const std::vector<std::string> before = Rows();
   EXPECT_FALSE(Store::Open(path_, Store::Mode::kReadWrite).ok());
   EXPECT_EQ(Rows(), before);
   EXPECT_EQ(Version(), std::to_string(GetParam()));
   EXPECT_THAT(RawSqlite(path_).Query("SELECT count(*) FROM pragma_table_info('v_trial')"),
-              ::testing::ElementsAre("20"));
+              ::testing::ElementsAre(GetParam() >= 3 ? "21" : "20"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, OlderVersionTest, ::testing::Values(1, 2));
+INSTANTIATE_TEST_SUITE_P(Versions, OlderVersionTest, ::testing::Values(1, 2, 3));
 
 TEST_F(StoreOpenTest, AnEmptyFileIsFilledByWritingAndRefusedByReading) {
   WriteBytes(path_, "");

@@ -282,21 +282,6 @@ TEST_F(StoreTest, AFailureBeforeTheImagesWereKnownDoesNotBlockLaterTrials) {
   EXPECT_THAT(store.Verify(data::Sha256).value(), IsEmpty());
 }
 
-TEST_F(StoreTest, LatencyOfBatchOneShowsInTheView) {
-  const TrialRecord trial = SampleTrial("a", 4, 2, "percentile");
-  ASSERT_TRUE(Open().Insert(trial).ok());
-  RawSqlite raw(path_);
-  const std::string insert =
-      "INSERT INTO latency (trial_id, host_id, build_id, batch, threads, isa, kernel, warmup_runs, runs, median_ns, "
-      "p5_ns, p95_ns, samples_ns, finished_utc) VALUES (1, 1, 1, ";
-  EXPECT_EQ(raw.Run(insert + "8, 1, 'avx2', 'k', 1, 1, 900, 1, 1, zeroblob(8), '')"), "");
-  EXPECT_EQ(Open().Find(trial.trial_key).value()->latency_ns_median, std::nullopt);
-  EXPECT_EQ(raw.Run(insert + "1, 1, 'avx2', 'k', 1, 1, 200, 1, 1, zeroblob(8), '')"), "");
-  EXPECT_EQ(raw.Run(insert + "1, 1, 'avx2', 'k', 1, 1, 100, 1, 1, zeroblob(8), '')"), "");
-  EXPECT_EQ(Open().Find(trial.trial_key).value()->latency_ns_median, 100);
-  EXPECT_NE(raw.Run(insert + "1, 1, 'avx2', 'k', 1, 2, 100, 1, 1, zeroblob(8), '')"), "") << "2 runs, 1 sample";
-}
-
 class RefusedTrialTest : public StoreTest {
  protected:
   // Expects the trial to be refused with `sentence` and to leave nothing.

@@ -230,5 +230,39 @@ TEST(TableTest, FormatsByName) {
   EXPECT_THAT(unknown.error().message, HasSubstr("did you mean 'markdown'?"));
 }
 
+// What was timed stands below the table, and nothing of it where nothing was asked for.
+TEST(TableTest, TimesStandInASecondTable) {
+  Table table = SampleTable();
+  for (const TableFormat format : {TableFormat::kText, TableFormat::kMarkdown, TableFormat::kCsv}) {
+    EXPECT_THAT(Render(table, format), Not(HasSubstr("int8 ms"))) << "nothing was timed";
+    EXPECT_THAT(Render(table, format), Not(HasSubstr("int8_ms")));
+  }
+  table.rows[1].latencies = {SampleLatency("key0"), SampleLatency("key0")};
+  table.rows[1].latencies[1].batch = 8;
+  table.latencies_missing = 2;
+  const std::string text = Render(table, TableFormat::kText);
+  EXPECT_THAT(text, HasSubstr("DeiT-T  Percentile 8/8      1        1     8.20 [8.02, 8.88]  4.10 [4.02, 4.44]  "
+                              "2.00 [1.90, 2.10]"));
+  EXPECT_THAT(text, HasSubstr("latency: 2 settings are not measured yet"));
+  EXPECT_THAT(Render(table, TableFormat::kMarkdown), HasSubstr("| 2.00 [1.90, 2.10] |"));
+  const std::string csv = Render(table, TableFormat::kCsv);
+  EXPECT_THAT(csv, HasSubstr("published_source,latency_batch,latency_threads,float_ms,int8_ms,"));
+  EXPECT_THAT(csv, HasSubstr(",1,1,8.200000,4.100000,2.0000,1.9000,2.1000,0.7500\r\n"));
+  EXPECT_THAT(csv, HasSubstr(",,,,,,,,\r\n"));
+  const auto json = nlohmann::json::parse(Render(table, TableFormat::kJson));
+  EXPECT_TRUE(json["rows"][0]["latencies"].empty());
+  ASSERT_EQ(json["rows"][1]["latencies"].size(), 2U);
+  EXPECT_EQ(json["rows"][1]["latencies"][1]["batch"], 8);
+  EXPECT_EQ(json["rows"][1]["latencies"][0]["integer_median_ns"], 4100000);
+}
+
+TEST(TableTest, ARowThatIntegerKernelsRanSaysSo) {
+  Table table = SampleTable();
+  for (TrialSummary& trial : table.rows[1].trials) trial.exec_mode = "integer";
+  EXPECT_EQ(nlohmann::json::parse(Render(table, TableFormat::kJson))["rows"][1]["grids"], "int8");
+  EXPECT_THAT(Render(table, TableFormat::kText), HasSubstr("   int8\n"));
+  EXPECT_THAT(Render(table, TableFormat::kCsv), HasSubstr(",int8,"));
+}
+
 }  // namespace
 }  // namespace ptq::results
