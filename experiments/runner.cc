@@ -3,15 +3,18 @@
 #include <ATen/Parallel.h>
 
 #include <chrono>
+#include <cstdio>
 #include <exception>
+#include <optional>
 
-#include "core/exec/executor.h"
+#include "core/exec/integer/integer_executor.h"
 #include "data/files/sha256.h"
 #include "data/weights/checkpoint.h"
 #include "experiments/evaluate.h"
 #include "experiments/image_source.h"
 #include "experiments/plan_text.h"
 #include "experiments/system_info.h"
+#include "experiments/trial_latency.h"
 
 namespace ptq::experiments {
 namespace {
@@ -66,12 +69,29 @@ results::TrialRecord Describe(const Trial& trial, const ExperimentSpec& spec) {
   return record;
 }
 
+// The executor that the trial asks for.  What integer kernels made of the plan is noted for the row.
+Result<std::unique_ptr<exec::Executor>> MakeExecutor(const Trial& trial, const vit::VitModel& model,
+                                                     const method::Plan& plan,
+                                                     std::map<std::string, std::string>& notes) {
+  if (!trial.is_integer()) {
+    return exec::MakeSimulatedExecutor(model, plan);
+  }
+  exec::IntegerOptions options;  // one thread: batches run side by side
+  PTQ_ASSIGN_OR_RETURN(std::unique_ptr<exec::IntegerExecutor> executor,
+                       exec::MakeIntegerExecutor(model, plan, options));
+  char percent[16];
+  std::snprintf(percent, sizeof(percent), "%.1f", 100 * executor->int8_coverage());
+  notes["int8_coverage_percent"] = percent;
+  notes["instruction_set"] = exec::Name(options.set);
+  return std::unique_ptr<exec::Executor>(std::move(executor));
+}
+
 // Fills what came out.  On an error the record holds what was known before it.
 Status Measure(const Trial& trial, ModelLoader& models, PictureCache& pictures, TrialCheckpoint& checkpoint,
-               Progress& progress, results::TrialRecord& record) {
+               Progress& progress, results::TrialRecord& record, method::Plan* plan) {
   const Workload& w = *trial.workload;
   PTQ_ASSIGN_OR_RETURN(const std::shared_ptr<const vit::VitModel> model, models.Load(w.model, w.weights));
-  PTQ_ASSIGN_OR_RETURN(const QuantizedTrial quantized, QuantizeTrial(trial, *model, pictures, checkpoint, progress));
+  PTQ_ASSIGN_OR_RETURN(QuantizedTrial quantized, QuantizeTrial(trial, *model, pictures, checkpoint, progress));
   record.calibrate_seconds = quantized.calibrate_seconds;
   record.operands = OperandRecords(quantized.plan);
   record.norm_inputs = NormInputRecords(quantized.plan);
@@ -82,7 +102,7 @@ Status Measure(const Trial& trial, ModelLoader& models, PictureCache& pictures, 
   record.size_bytes = size.true_bytes;
   record.paper_size_bytes = size.paper_bytes;
   PTQ_ASSIGN_OR_RETURN(const std::unique_ptr<exec::Executor> executor,
-                       exec::MakeSimulatedExecutor(*model, quantized.plan));
+                       MakeExecutor(trial, *model, quantized.plan, record.notes));
   std::vector<int64_t> all(w.images.dataset->samples().size());
   for (size_t i = 0; i < all.size(); ++i) {
     all[i] = static_cast<int64_t>(i);
@@ -98,6 +118,9 @@ Status Measure(const Trial& trial, ModelLoader& models, PictureCache& pictures, 
                                  return OkStatus();
                                }));
   record.evaluate_seconds = watch.Seconds();
+  if (plan != nullptr) {
+    *plan = std::move(quantized.plan);
+  }
   return OkStatus();
 }
 
@@ -148,15 +171,15 @@ Result<QuantizedTrial> QuantizeTrial(const Trial& trial, const vit::VitModel& mo
 }
 
 Result<results::TrialRecord> RunTrial(const Trial& trial, const ExperimentSpec& spec, ModelLoader& models,
-                                      PictureCache& pictures, results::CheckpointStore* checkpoints,
-                                      Progress& progress) {
+                                      PictureCache& pictures, results::CheckpointStore* checkpoints, Progress& progress,
+                                      method::Plan* plan) {
   results::TrialRecord record = Describe(trial, spec);
   TrialCheckpoint checkpoint(checkpoints, trial.is_float() ? "" : CheckpointScope(trial));
   record.started_utc = UtcNow();
   ResetPeakMemory();
   Status status;
   try {
-    status = Measure(trial, models, pictures, checkpoint, progress, record);
+    status = Measure(trial, models, pictures, checkpoint, progress, record, plan);
   } catch (const std::exception& exception) {
     const std::string text = exception.what();
     status = Internal(text.substr(0, text.find('\n')));
@@ -176,11 +199,49 @@ Result<results::TrialRecord> RunTrial(const Trial& trial, const ExperimentSpec& 
   return record;
 }
 
+namespace {
+
+// A trial that something is missing of: all, or times alone.
+struct Task {
+  const Trial* trial;
+  bool whole;
+};
+
+// Times what is missing of a done trial; the plan is made again where it is not at hand.  Returns the settings' number.
+Result<int64_t> TimeTrial(const Trial& trial, const ExperimentSpec& spec, std::optional<method::Plan> plan,
+                          const RunOptions& options, ModelLoader& models, PictureCache& pictures, results::Store& store,
+                          Progress& progress) {
+  PTQ_ASSIGN_OR_RETURN(const std::vector<LatencySetting> missing, MissingLatencies(trial, spec, store));
+  if (missing.empty()) {
+    return int64_t{0};
+  }
+  try {
+    PTQ_ASSIGN_OR_RETURN(const std::shared_ptr<const vit::VitModel> model,
+                         models.Load(trial.workload->model, trial.workload->weights));
+    if (!plan) {
+      TrialCheckpoint checkpoint(options.checkpoints, CheckpointScope(trial));
+      Result<QuantizedTrial> quantized = QuantizeTrial(trial, *model, pictures, checkpoint, progress);
+      PTQ_RETURN_IF_ERROR(checkpoint.status());
+      if (!quantized.ok()) {
+        return quantized.error();
+      }
+      plan = std::move(quantized->plan);
+    }
+    PTQ_RETURN_IF_ERROR(MeasureTrialLatency(trial, *model, *plan, missing, options.latency, store, progress));
+  } catch (const std::exception& exception) {
+    const std::string text = exception.what();
+    return Internal(trial.Describe() + ": " + text.substr(0, text.find('\n')));
+  }
+  return static_cast<int64_t>(missing.size());
+}
+
+}  // namespace
+
 Result<RunSummary> RunTrials(const std::vector<Trial>& trials, const ExperimentSpec& spec, const RunOptions& options,
                              results::Store& store, Progress& progress,
                              const std::function<void(int64_t, int64_t, const Trial&)>& announce) {
   RunSummary summary;
-  std::vector<const Trial*> to_run;
+  std::vector<Task> to_run;
   auto count = [&](results::TrialStatus status, int64_t& done) {
     done += status == results::TrialStatus::kDone ? 1 : 0;
     summary.failed += status == results::TrialStatus::kFailed ? 1 : 0;
@@ -194,19 +255,37 @@ Result<RunSummary> RunTrials(const std::vector<Trial>& trials, const ExperimentS
     }
     PTQ_ASSIGN_OR_RETURN(const std::optional<results::TrialSummary> stored, store.Find(trial.key));
     if (!stored || (options.retry_failed && stored->status == results::TrialStatus::kFailed)) {
-      to_run.push_back(&trial);
-    } else {
-      count(stored->status, summary.done_before);
+      to_run.push_back({&trial, true});
+      continue;
+    }
+    count(stored->status, summary.done_before);
+    if (stored->status == results::TrialStatus::kDone) {
+      PTQ_ASSIGN_OR_RETURN(const std::vector<LatencySetting> missing, MissingLatencies(trial, spec, store));
+      if (!missing.empty()) {
+        to_run.push_back({&trial, false});
+      }
     }
   }
   ModelLoader models;
   PictureCache pictures;
   for (size_t i = 0; i < to_run.size(); ++i) {
-    announce(static_cast<int64_t>(i) + 1, static_cast<int64_t>(to_run.size()), *to_run[i]);
-    PTQ_ASSIGN_OR_RETURN(const results::TrialRecord record,
-                         RunTrial(*to_run[i], spec, models, pictures, options.checkpoints, progress));
-    PTQ_RETURN_IF_ERROR(store.Insert(record));
-    count(record.status, summary.done_now);
+    const Trial& trial = *to_run[i].trial;
+    announce(static_cast<int64_t>(i) + 1, static_cast<int64_t>(to_run.size()), trial);
+    std::optional<method::Plan> plan;
+    if (to_run[i].whole) {
+      method::Plan executed;
+      PTQ_ASSIGN_OR_RETURN(const results::TrialRecord record,
+                           RunTrial(trial, spec, models, pictures, options.checkpoints, progress, &executed));
+      PTQ_RETURN_IF_ERROR(store.Insert(record));
+      count(record.status, summary.done_now);
+      if (record.status != results::TrialStatus::kDone) {
+        continue;
+      }
+      plan = std::move(executed);
+    }
+    PTQ_ASSIGN_OR_RETURN(const int64_t timed,
+                         TimeTrial(trial, spec, std::move(plan), options, models, pictures, store, progress));
+    summary.latencies_now += timed;
   }
   return summary;
 }

@@ -10,6 +10,7 @@
 #include "core/base/error.h"
 #include "core/base/progress.h"
 #include "core/vit/model.h"
+#include "experiments/latency.h"
 #include "experiments/picture_cache.h"
 #include "experiments/trial.h"
 #include "experiments/trial_checkpoint.h"
@@ -42,24 +43,27 @@ Result<QuantizedTrial> QuantizeTrial(const Trial& trial, const vit::VitModel& mo
                                      TrialCheckpoint& checkpoint, Progress& progress);
 
 // Calibrates, evaluates and describes one trial; LibTorch's exceptions become a failed record here and nowhere else.
-// checkpoints: null keeps and finds nothing.
+// checkpoints: null keeps and finds nothing.  plan: null, or where the executed plan of a done trial goes.
 // Errors: Interrupted, and those of the checkpoint store; nothing is recorded.
 Result<results::TrialRecord> RunTrial(const Trial& trial, const ExperimentSpec& spec, ModelLoader& models,
-                                      PictureCache& pictures, results::CheckpointStore* checkpoints,
-                                      Progress& progress);
+                                      PictureCache& pictures, results::CheckpointStore* checkpoints, Progress& progress,
+                                      method::Plan* plan = nullptr);
 
 struct RunOptions {
   bool retry_failed = false;                        // run trials again whose stored outcome is failed
   results::CheckpointStore* checkpoints = nullptr;  // finished parts of calibrations; null: everything is done anew
+  LatencyProtocol latency;                          // of the settings that the spec asks for
 };
 
 struct RunSummary {
   int64_t done_before = 0, done_now = 0, failed = 0, unsupported = 0, absent = 0;
+  int64_t latencies_now = 0;  // settings timed
   bool broken_input = false;  // an input is there and is not what it should be
 };
 
-// `announce` is called before each trial with its number (from 1), the count of trials to run, and the trial.
-// Errors: those of the stores; Interrupted with everything finished kept.
+// Runs what the store lacks, and times what the spec asks for and the store lacks (trial_latency.h).  `announce` is
+// called before each trial with its number (from 1), the count of trials to run, and the trial. Errors: those of the
+// stores; Interrupted with everything finished kept.
 Result<RunSummary> RunTrials(const std::vector<Trial>& trials, const ExperimentSpec& spec, const RunOptions& options,
                              results::Store& store, Progress& progress,
                              const std::function<void(int64_t, int64_t, const Trial&)>& announce);

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "core/base/nearest_name.h"
 #include "core/quant/quant_params.h"
 #include "experiments/bit_widths.h"
 #include "experiments/spec_expansion.h"
@@ -19,6 +20,8 @@ using data::TomlTable;
 
 constexpr int64_t kMaxSeed = std::numeric_limits<int64_t>::max();
 constexpr int64_t kMaxCalibrationImages = 10'000'000;
+constexpr int64_t kMaxLatencyBatch = 1024;
+constexpr int64_t kMaxLatencyThreads = 1024;
 constexpr size_t kMaxWorkloads = 2000;
 constexpr size_t kMaxTrialTables = 1000;
 
@@ -118,6 +121,42 @@ method::Scheme ReadScheme(TomlTable& trial, const std::vector<BitWidths>& bits) 
   return scheme;
 }
 
+std::vector<ExecMode> ReadExecs(TomlTable& trial) {
+  const std::vector<std::string> names = {Name(ExecMode::kSimulated), Name(ExecMode::kInteger)};
+  std::vector<ExecMode> execs;
+  for (const auto& text : trial.Texts("exec", TextRule::kLine, Need::kOptional)) {
+    if (text.value == names[0] || text.value == names[1]) {
+      execs.push_back(text.value == names[1] ? ExecMode::kInteger : ExecMode::kSimulated);
+    } else {
+      trial.Fault(text.position, "'exec' is '" + text.value + "'; it must be one of simulated, integer" +
+                                     DidYouMean(text.value, names));
+    }
+  }
+  return execs.empty() ? std::vector<ExecMode>{ExecMode::kSimulated} : execs;
+}
+
+// [latency]: every combination of its lists.
+std::vector<LatencySetting> ReadLatency(TomlTable& root, const std::vector<TrialTable>& trials) {
+  std::vector<LatencySetting> settings;
+  std::optional<TomlTable> table = root.Table("latency", Need::kOptional);
+  if (!table) {
+    return settings;
+  }
+  const auto threads = table->Ints("threads", 1, kMaxLatencyThreads, Need::kRequired);
+  for (const auto& batch : table->Ints("batch", 1, kMaxLatencyBatch, Need::kRequired)) {
+    for (const auto& count : threads) {
+      settings.push_back({batch.value, static_cast<int>(count.value)});
+    }
+  }
+  const auto is_timed = [](const TrialTable& trial) {
+    return std::find(trial.execs.begin(), trial.execs.end(), ExecMode::kInteger) != trial.execs.end();
+  };
+  if (std::none_of(trials.begin(), trials.end(), is_timed)) {
+    root.Fault(root.PositionOf("latency"), "'latency' is not used: no [[trial]] has exec = \"integer\"");
+  }
+  return settings;
+}
+
 TrialTable ReadTrial(TomlTable& table) {
   TrialTable trial;
   trial.position = table.position();
@@ -134,6 +173,7 @@ TrialTable ReadTrial(TomlTable& table) {
   trial.datasets = table.Texts("datasets", TextRule::kName, Need::kOptional);
   trial.seeds = ReadSeeds(table, Need::kOptional);
   trial.scheme = ReadScheme(table, trial.bits);
+  trial.execs = ReadExecs(table);
   if (std::optional<TomlTable> parameters = table.Table("parameters", Need::kOptional)) {
     for (const std::string& name : parameters->Keys()) {
       trial.parameters[name] = parameters->Scalars(name, Need::kRequired);
@@ -169,6 +209,8 @@ std::vector<TrialTable> ReadTrials(TomlTable& root) {
 
 }  // namespace
 
+const char* Name(ExecMode mode) { return mode == ExecMode::kInteger ? "integer" : "simulated"; }
+
 Result<ExperimentSpec> ParseSpec(const std::string& text, const std::string& path) {
   PTQ_ASSIGN_OR_RETURN(data::TomlDocument document, data::TomlDocument::Parse(text, path));
   TomlTable root = document.Root();
@@ -187,9 +229,11 @@ Result<ExperimentSpec> ParseSpec(const std::string& text, const std::string& pat
   }
   const size_t before_trials = document.fault_count();
   const std::vector<TrialTable> trials = ReadTrials(root);
+  const size_t after_trials = document.fault_count();
+  spec.latency = ReadLatency(root, trials);
   ExpandedTrials expanded;
   if (before_trials == before_workloads) {
-    expanded = ExpandTrials(workloads, trials, document.fault_count() == before_trials);
+    expanded = ExpandTrials(workloads, trials, after_trials == before_trials);
   }
   for (const auto& [position, message] : expanded.faults) {
     root.Fault(position, message);

@@ -4,6 +4,7 @@
 //   question = "What accuracy do ... keep?"
 //   published = ["liu2021_table1"]         # files of results/published shown beside the measured values; optional
 //   seeds = [0, 1, 2]
+//   latency = { batch = [1, 8], threads = [1, 2] }   # optional: times every trial with exec = "integer" so
 //
 //   [[workload]]                           # model x dataset pairs; lists sweep
 //   model = ["deit_tiny_patch16_224"]
@@ -21,14 +22,15 @@
 //   seeds = [0]                            # optional: replaces the file's
 //   scheme = { weight_granularity = "per_channel", quantize_head = false }   # optional fields of method::Scheme
 //   parameters = { percentile = [0.999, 0.9999] }                            # a list sweeps
+//   exec = ["simulated", "integer"]        # optional, "simulated": who runs the plan
 //
 // Keys of `scheme`: weight_granularity, quantize_patch_embed, quantize_head, quantize_attention_products, and
 // patch_input_bits, the width of the picture itself: 2..16, or 32 to leave it in float; without it as other
 // activations.
 //
 // Every fault of a file is reported at once as `file:line:col: message` with the nearest known key; an unknown key is
-// a fault, and nothing that is accepted is ignored: a workload that no trial covers, a trial that fits no workload and
-// seeds that nothing uses are faults too.
+// a fault, and nothing that is accepted is ignored: a workload that no trial covers, a trial that fits no workload, and
+// seeds or a latency that nothing uses are faults too.
 #pragma once
 
 #include <cstdint>
@@ -47,6 +49,10 @@ namespace ptq::experiments {
 using SourcePosition = data::SourcePosition;
 using data::FaultAt;
 
+// Who runs a plan: LibTorch on fake-quantized operands, or integer kernels (core/exec).
+enum class ExecMode { kSimulated, kInteger };
+const char* Name(ExecMode mode);  // "simulated", "integer"
+
 struct WorkloadSpec {
   std::string model, dataset;       // names of the catalogues
   std::string calibration_dataset;  // likewise; empty where float_only
@@ -63,9 +69,16 @@ struct TrialSpec {
   std::string label;                                         // empty: the method's published name or id
   method::Scheme scheme;                                     // of no meaning for float32
   std::map<std::string, method::ParameterValue> parameters;  // as given
+  ExecMode exec = ExecMode::kSimulated;                      // of no meaning for float32
   std::vector<int64_t> seeds;                                // not empty; {0} for float32, which has no randomness
   SourcePosition position;                                   // of the method's name
   std::map<std::string, SourcePosition> parameter_positions;
+};
+
+// One way to time a model.
+struct LatencySetting {
+  int64_t batch = 1;
+  int threads = 1;
 };
 
 struct ExperimentSpec {
@@ -73,10 +86,11 @@ struct ExperimentSpec {
   std::string text;  // the file as read
   std::string name;
   std::string question;
-  std::vector<std::string> published;  // file names without ".csv"
+  std::vector<std::string> published;   // file names without ".csv"
+  std::vector<LatencySetting> latency;  // batch sizes outermost; empty: nothing is timed
   // Expanded sweeps in table order.  Per workload: float32, where its model and data set come for the first time, then
   // the trials as written.  Outermost loop first: model, dataset, calibration_dataset, calibration_images; and within
-  // one [[trial]] method, bits, parameters in ascending order of names.
+  // one [[trial]] method, bits, parameters in ascending order of names, exec.
   std::vector<TrialSpec> trials;
 };
 

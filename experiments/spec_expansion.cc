@@ -114,7 +114,7 @@ class Expander {
   bool TooMany() {
     size_t total = workloads_.size();
     for (const TrialTable& table : tables_) {
-      size_t count = table.methods.size() * table.bits.size();
+      size_t count = table.methods.size() * table.bits.size() * table.execs.size();
       for (const auto& [name, values] : table.parameters) {
         count = std::min(count * values.size(), kMaxTrials + 1);
       }
@@ -159,7 +159,10 @@ class Expander {
   // `trial` with every combination of the parameters from `at` on.
   void AddParameters(const TrialTable& table, decltype(TrialTable::parameters)::const_iterator at, TrialSpec trial) {
     if (at == table.parameters.end()) {
-      AddOnce(table, std::move(trial));
+      for (const ExecMode exec : table.execs) {
+        trial.exec = exec;
+        AddOnce(table, trial);
+      }
       return;
     }
     const auto next = std::next(at);
@@ -171,7 +174,7 @@ class Expander {
   }
 
   void AddOnce(const TrialTable& table, TrialSpec trial) {
-    std::string configuration = trial.method + " " + trial.scheme.ToString();
+    std::string configuration = trial.method + " " + trial.scheme.ToString() + " " + Name(trial.exec);
     for (const auto& [name, value] : trial.parameters) {
       configuration += " " + name + "=" + method::ToString(value);
     }

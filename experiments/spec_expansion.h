@@ -22,6 +22,7 @@ struct TrialTable {
   std::vector<int64_t> seeds;
   method::Scheme scheme;  // without bits
   std::map<std::string, std::vector<data::Placed<data::TomlScalar>>> parameters;
+  std::vector<ExecMode> execs = {ExecMode::kSimulated};  // not empty
   SourcePosition position;
 };
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/base/error.h"
 #include "results/store.h"
@@ -31,6 +32,11 @@ void KeepFreedMemory();
 // Peak resident memory since the last reset; ResetPeakMemory may be refused by the system, then since the start.
 void ResetPeakMemory();
 int64_t PeakMemoryBytes();
+
+// The CPUs that the process may run on: "0-3,8".
+std::string UsableCpus();
+// Ascending numbers as such a text; empty for none.
+std::string CpuListText(const std::vector<int>& cpus);
 
 // "2026-01-31T12:00:00Z"
 std::string UtcNow();

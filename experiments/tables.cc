@@ -5,6 +5,7 @@
 #include <map>
 
 #include "experiments/method_published.h"
+#include "results/latency_record.h"
 
 namespace ptq::experiments {
 namespace {
@@ -16,7 +17,7 @@ bool SameGroup(const Trial& a, const Trial& b) {
 // Trials that differ in nothing but the seed.
 bool SameConfiguration(const Trial& a, const Trial& b) {
   return a.workload == b.workload && a.method == b.method && a.label == b.label && a.scheme_text() == b.scheme_text() &&
-         a.parameters_text() == b.parameters_text();
+         a.parameters_text() == b.parameters_text() && a.exec_mode() == std::string(b.exec_mode());
 }
 
 std::string MethodTitle(const Trial& trial) {
@@ -136,6 +137,34 @@ class MethodValues {
   std::map<std::string, std::vector<results::PublishedRow>> values_;  // by method id
 };
 
+// The newest times of a row's trials, a record for each setting that has one; returns how many have none,
+// where a trial is done.
+Result<int64_t> AddLatencies(const ExperimentSpec& spec, const results::Store& store, results::TableRow& row) {
+  std::vector<std::vector<results::LatencyRecord>> stored;
+  for (const results::TrialSummary& trial : row.trials) {
+    PTQ_ASSIGN_OR_RETURN(std::vector<results::LatencyRecord> records, store.Latencies(trial.trial_key));
+    stored.push_back(std::move(records));
+  }
+  const bool done = std::any_of(row.trials.begin(), row.trials.end(), [](const results::TrialSummary& trial) {
+    return trial.status == results::TrialStatus::kDone;
+  });
+  int64_t missing = 0;
+  for (const LatencySetting& setting : spec.latency) {
+    const results::LatencyRecord* newest = nullptr;
+    for (size_t i = 0; i < stored.size() && newest == nullptr; ++i) {  // the first seed that has one stands for all
+      for (const results::LatencyRecord& record : stored[i]) {
+        newest = record.batch == setting.batch && record.threads == setting.threads ? &record : newest;
+      }
+    }
+    if (newest != nullptr) {
+      row.latencies.push_back(*newest);
+    } else {
+      missing += done ? 1 : 0;
+    }
+  }
+  return missing;
+}
+
 results::TableRow HeaderOf(const Trial& trial) {
   results::TableRow row;
   row.model = trial.workload->model.title;
@@ -198,6 +227,10 @@ Result<results::Table> BuildTable(const ExperimentSpec& spec, const std::vector<
     if (!row.published) {
       PTQ_ASSIGN_OR_RETURN(row.published, of_methods.Find(first, row));
       row.published_elsewhere = row.published.has_value();
+    }
+    if (first.is_integer()) {
+      PTQ_ASSIGN_OR_RETURN(const int64_t missing, AddLatencies(spec, store, row));
+      table.latencies_missing += missing;
     }
     const std::string model = row.model;
     const std::string dataset = row.dataset;

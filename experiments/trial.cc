@@ -153,7 +153,7 @@ data::Preprocessing Workload::calibration_preprocessing() const {
 std::string Trial::Describe() const {
   std::string text = workload->model.name + " on " + workload->dataset.name + ", " + method_id();
   if (!is_float()) {
-    text += " " + scheme.ShortName() + ", seed " + std::to_string(seed);
+    text += " " + scheme.ShortName() + ", seed " + std::to_string(seed) + (is_integer() ? ", integer" : "");
   }
   return text;
 }
@@ -218,6 +218,7 @@ Result<std::vector<Trial>> ResolveTrials(const ExperimentSpec& spec, const metho
     trial.workload = found->second;
     trial.label = line.label;
     trial.scheme = line.scheme;
+    trial.exec = line.exec;
     if (line.method != kFloat32) {
       const Result<const method::Method*> method = registry.Find(line.method);
       if (!method.ok()) {

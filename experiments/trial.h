@@ -41,6 +41,7 @@ struct Trial {
   std::string label;
   method::Scheme scheme;
   method::Parameters parameters;
+  ExecMode exec = ExecMode::kSimulated;
   int64_t seed = 0;
   std::vector<int64_t> calibration_indices;  // drawn images, ascending; empty where inputs are absent
   std::string text;  // canonical text of all that changes a number; empty where inputs are absent
@@ -49,13 +50,14 @@ struct Trial {
   bool is_float() const { return method == nullptr; }
   std::string method_id() const { return is_float() ? kFloat32 : method->info().id; }
   int method_version() const { return is_float() ? 1 : method->info().version; }
-  const char* exec_mode() const { return is_float() ? "float32" : "simulated"; }
+  const char* exec_mode() const { return is_float() ? "float32" : Name(exec); }
+  bool is_integer() const { return !is_float() && exec == ExecMode::kInteger; }
   int w_bits() const { return is_float() ? 32 : scheme.weight_bits; }
   int a_bits() const { return is_float() ? 32 : scheme.activation_bits; }
   bool mixed() const { return !is_float() && scheme.mixed; }
   std::string scheme_text() const { return is_float() ? "" : scheme.ToString(); }
   std::string parameters_text() const { return is_float() ? "" : parameters.ToString(); }
-  // "micro_vit on embedded_test, percentile W8A8, seed 0"
+  // "micro_vit on embedded_test, percentile W8A8, seed 0", with ", integer" where integer kernels run it
   std::string Describe() const;
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,16 @@ struct QuantizeFlags {
   bool no_checkpoint = false;
 };
 
+struct LatencyFlags {
+  std::string model;
+  std::string plan;                        // empty: one is made
+  std::optional<uint64_t> random_weights;  // the seed; absent: the model's own weights
+  std::vector<int64_t> batches = {1, 8}, threads = {1, 2};
+  std::string instruction_set;  // empty: the best that the CPU has
+  int64_t runs = 0;             // rounds; 0: the protocol's own rule
+  bool explain = false, no_store = false;
+};
+
 struct ContactSheetFlags {
   std::string dataset, out;
   int64_t rows = 10, columns = 20;
@@ -59,6 +70,7 @@ int Describe(const GlobalFlags& global, const DescribeFlags& flags);
 int DescribePlan(const GlobalFlags& global, const DescribeFlags& flags);
 int Predict(const GlobalFlags& global, const PredictFlags& flags);
 int Quantize(const GlobalFlags& global, const QuantizeFlags& flags);
+int Latency(const GlobalFlags& global, const LatencyFlags& flags);
 int ContactSheet(const GlobalFlags& global, const ContactSheetFlags& flags);
 int VerifyData(const GlobalFlags& global, const std::vector<std::string>& names);
 int VerifyResults(const GlobalFlags& global);

@@ -60,12 +60,7 @@ Result<int> PredictChecked(const GlobalFlags& global, const PredictFlags& flags)
   PTQ_ASSIGN_OR_RETURN(const OpenedDataset images, workspace.Dataset(dataset));
   method::Plan plan;
   if (!flags.plan.empty()) {
-    PTQ_ASSIGN_OR_RETURN(plan, ReadPlan(flags.plan));
-    if (!plan.weights_sha256.empty() && plan.weights_sha256 != weights.sha256) {
-      return InvalidArgument("the plan was made for weights " + plan.weights_sha256 + ", " + entry.name + " has " +
-                                 weights.sha256 + "; make one with `ptqbench quantize`",
-                             flags.plan);
-    }
+    PTQ_ASSIGN_OR_RETURN(plan, ReadPlanFor(flags.plan, entry.name, weights.sha256));
   }
   ModelLoader loader;
   PTQ_ASSIGN_OR_RETURN(const std::shared_ptr<const vit::VitModel> model, loader.Load(entry, weights));

@@ -5,6 +5,7 @@
 #include "experiments/runner.h"
 #include "experiments/tables.h"
 #include "experiments/terminal_progress.h"
+#include "experiments/trial_latency.h"
 #include "results/store.h"
 #include "results/table.h"
 
@@ -62,6 +63,9 @@ Result<int> RunChecked(const GlobalFlags& global, const RunFlags& flags) {
                static_cast<long long>(ran->done_now), static_cast<long long>(ran->done_before),
                static_cast<long long>(ran->failed), static_cast<long long>(ran->unsupported),
                static_cast<long long>(ran->absent));
+  if (!opened.experiment.spec.latency.empty()) {
+    std::fprintf(stderr, "%lld latency settings measured now\n", static_cast<long long>(ran->latencies_now));
+  }
   std::fprintf(stderr, "stored in %s\n", opened.workspace.database().c_str());
   if (ran->failed > 0) {
     return static_cast<int>(kExitTrialFailed);
@@ -84,7 +88,7 @@ Result<std::optional<results::Store>> OpenForReading(const Workspace& workspace)
 Result<int> PlanChecked(const GlobalFlags& global, const RunFlags& flags) {
   PTQ_ASSIGN_OR_RETURN(const Opened opened, Open(global, flags.spec));
   PTQ_ASSIGN_OR_RETURN(const std::optional<results::Store> store, OpenForReading(opened.workspace));
-  int64_t to_run = 0;
+  int64_t to_run = 0, to_time = 0;
   for (const Trial& trial : opened.experiment.trials) {
     std::string state = "to run";
     if (trial.workload->absent) {
@@ -92,7 +96,12 @@ Result<int> PlanChecked(const GlobalFlags& global, const RunFlags& flags) {
     } else if (store) {
       PTQ_ASSIGN_OR_RETURN(const std::optional<results::TrialSummary> found, store->Find(trial.key));
       state = found ? results::Name(found->status) : state;
+      if (found && found->status == results::TrialStatus::kDone) {
+        PTQ_ASSIGN_OR_RETURN(const auto missing, MissingLatencies(trial, opened.experiment.spec, *store));
+        state = missing.empty() ? state : "to time";
+      }
     }
+    to_time += state == "to time" ? 1 : 0;
     to_run += state == "to run" ? 1 : 0;
     const std::string key = trial.key.empty() ? std::string(12, '-') : trial.key.substr(0, 12);
     std::printf("%-11s  %s  %s\n", state.c_str(), key.c_str(), trial.Describe().c_str());
@@ -101,6 +110,9 @@ Result<int> PlanChecked(const GlobalFlags& global, const RunFlags& flags) {
     }
   }
   std::printf("%lld of %zu trials to run\n", static_cast<long long>(to_run), opened.experiment.trials.size());
+  if (to_time > 0) {
+    std::printf("%lld done trials to time\n", static_cast<long long>(to_time));
+  }
   return static_cast<int>(kExitDone);
 }
 

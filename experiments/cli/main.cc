@@ -2,9 +2,11 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <system_error>
 
 #include "core/base/fast_start.h"
 #include "experiments/cli/commands.h"
@@ -20,6 +22,17 @@ void EnterCallersFolder() {
   if (folder != nullptr && chdir(folder) != 0) {
     std::fprintf(stderr, "ptqbench: cannot enter %s\n", folder);
   }
+}
+
+// Of `--random-weights [SEED]`: nothing means 0.
+uint64_t SeedOf(const std::string& text) {
+  uint64_t seed = 0;
+  const char* end = text.data() + text.size();
+  const auto [stopped, error] = std::from_chars(text.data(), end, seed);
+  if (!text.empty() && (error != std::errc() || stopped != end)) {
+    throw CLI::ValidationError("--random-weights", "'" + text + "' is no seed; give a whole number of 0 or more");
+  }
+  return seed;
 }
 
 int Main(int argc, char** argv) {
@@ -102,6 +115,30 @@ int Main(int argc, char** argv) {
   quantize_command->add_flag("--no-checkpoint", quantize.no_checkpoint,
                              "Search everything again, whatever earlier runs found");
   quantize_command->callback([&] { code = cli::Quantize(global, quantize); });
+
+  cli::LatencyFlags latency;
+  std::string random_weights;
+  auto* latency_command = app.add_subcommand("latency", "Time float32 against integer kernels on one model");
+  latency_command->add_option("--model", latency.model)->required();
+  latency_command->add_option("--plan", latency.plan, "A plan file (default: min_max W8A8, made on the spot)");
+  auto* seed_option = latency_command
+                          ->add_option("--random-weights", random_weights,
+                                       "Draw the weights, by this seed or 0: no weights file is needed")
+                          ->expected(0, 1);
+  latency_command->add_option("--batch", latency.batches, "Images per run, 1,8 (default) or others")->delimiter(',');
+  latency_command->add_option("--threads", latency.threads, "Threads of both sides, 1,2 (default) or others")
+      ->delimiter(',');
+  latency_command->add_option("--isa", latency.instruction_set,
+                              "scalar, avx2 or avx512_vnni (default: the best that the CPU has)");
+  latency_command->add_option("--runs", latency.runs, "Rounds (default: 21 at least, and 3 seconds or 301 rounds)");
+  latency_command->add_flag("--explain", latency.explain, "Print the kernel of every op, and where the time goes");
+  latency_command->add_flag("--no-store", latency.no_store, "Print only");
+  latency_command->callback([&] {
+    if (seed_option->count() > 0) {
+      latency.random_weights = SeedOf(random_weights);
+    }
+    code = cli::Latency(global, latency);
+  });
 
   cli::ContactSheetFlags sheet;
   auto* sheet_command = app.add_subcommand("contact-sheet", "Write pictures of a data set as one PNG, a row a class");

@@ -9,6 +9,7 @@
 
 #include "baselines/all_baselines.h"
 #include "core/base/nearest_name.h"
+#include "experiments/plan_file.h"
 
 namespace ptq::experiments::cli {
 namespace fs = std::filesystem;
@@ -83,6 +84,16 @@ Result<std::string> FindSpec(const std::string& spec, const Workspace& workspace
   }
   return InvalidArgument("'" + spec + "' is neither a file nor an experiment" +
                          DidYouMean(spec, ExperimentNames(workspace)) + " (`ptqbench list experiments` names them)");
+}
+
+Result<method::Plan> ReadPlanFor(const std::string& path, const std::string& model, const std::string& weights_sha256) {
+  PTQ_ASSIGN_OR_RETURN(method::Plan plan, ReadPlan(path));
+  if (!plan.weights_sha256.empty() && plan.weights_sha256 != weights_sha256) {
+    return InvalidArgument("the plan was made for weights " + plan.weights_sha256 + ", " + model + " has " +
+                               weights_sha256 + "; make one with `ptqbench quantize`",
+                           path);
+  }
+  return plan;
 }
 
 Result<LoadedExperiment> LoadExperiment(const std::string& spec, const method::Registry& registry,

@@ -32,6 +32,10 @@ std::vector<std::string> ExperimentNames(const Workspace& workspace);
 // The exit code of a verb: the value, or that of Fail.
 int Finish(const Result<int>& code);
 
+// The plan of a file, made for these weights or bound to none.  Errors: those of ReadPlan; InvalidArgument where it was
+// made for other weights.
+Result<method::Plan> ReadPlanFor(const std::string& path, const std::string& model, const std::string& weights_sha256);
+
 struct LoadedExperiment {
   ExperimentSpec spec;
   std::vector<Trial> trials;

@@ -5,7 +5,10 @@
 
 #include <filesystem>
 
+#include "core/exec/integer/instruction_set.h"
 #include "experiments/image_source.h"
+#include "experiments/trial_latency.h"
+#include "results/latency_record.h"
 #include "tests/e2e/program.h"
 #include "tests/e2e/small_data.h"
 #include "tests/testing/staged_method.h"
@@ -82,6 +85,92 @@ TEST_F(RunnerTest, MixedPrecisionIsStoredWithItsAllocation) {
   EXPECT_NEAR(allocation.choice().size_bytes, *mixed.paper_size_bytes, 1);
   EXPECT_THAT(store.Operands(trials[2].key).value(), SizeIs(76));
   EXPECT_FALSE(std::filesystem::exists(folder_ + "/r.sqlite.calibration"));
+}
+
+constexpr char kInteger[] = "[[trial]]\nmethod = \"staged\"\nbits = \"W8A8\"\nexec = [\"simulated\", \"integer\"]\n";
+
+// Few rounds: what is tested is that there are times, not what they say.
+RunOptions FewRounds() {
+  RunOptions options;
+  options.latency.warmup_runs = 1;
+  options.latency.warmup_seconds = options.latency.seconds = 0;
+  options.latency.min_rounds = options.latency.max_rounds = 3;
+  return options;
+}
+
+TEST_F(RunnerTest, IntegerKernelsAgreeWithTheSimulationAndAreTimedOnce) {
+  const std::vector<Trial> trials = Trials(std::string(kInteger) + "[latency]\nbatch = [1, 3]\nthreads = [1, 2]\n");
+  ASSERT_THAT(trials, SizeIs(3));
+  results::Store store = OpenStore();
+  const auto run = [&] {
+    return RunTrials(trials, spec_, FewRounds(), store, progress_, [](int64_t, int64_t, const Trial&) {}).value();
+  };
+  EXPECT_THAT(MissingLatencies(trials[1], spec_, store).value(), SizeIs(0)) << "a simulation is not timed";
+  EXPECT_THAT(MissingLatencies(trials[2], spec_, store).value(), SizeIs(4));
+  const RunSummary first = run();
+  EXPECT_EQ(first.done_now, 3);
+  EXPECT_EQ(first.latencies_now, 4);
+
+  const results::TrialSummary integer = *store.Find(trials[2].key).value();
+  EXPECT_EQ(integer.status, results::TrialStatus::kDone) << integer.reason;
+  EXPECT_EQ(integer.exec_mode, "integer");
+  EXPECT_EQ(integer.notes.at("int8_coverage_percent"), "100.0");
+  EXPECT_EQ(integer.notes.at("instruction_set"), exec::Name(exec::BestInstructionSet()));
+  EXPECT_EQ(store.Find(trials[1].key).value()->notes.count("instruction_set"), 0U);
+  EXPECT_NEAR(*integer.top1_fraction, *store.Find(trials[1].key).value()->top1_fraction, 0.05);
+
+  const std::vector<results::LatencyRecord> times = store.Latencies(trials[2].key).value();
+  ASSERT_THAT(times, SizeIs(4));
+  EXPECT_EQ(times[1].batch, 1);
+  EXPECT_EQ(times[1].threads, 2);
+  EXPECT_EQ(times[2].batch, 3);
+  for (const results::LatencyRecord& record : times) {
+    EXPECT_EQ(record.model, "micro_vit");
+    EXPECT_EQ(record.weights_sha256, trials[2].workload->weights.sha256);
+    EXPECT_EQ(record.plan_sha256.size(), 64U);
+    EXPECT_THAT(record.plan_text, HasSubstr("staged@"));
+    EXPECT_EQ(record.instruction_set, exec::Name(exec::BestInstructionSet()));
+    EXPECT_EQ(record.int8_coverage, 1);
+    EXPECT_THAT(record.float32.ns, SizeIs(3));
+    EXPECT_THAT(record.kernels, SizeIs(vit::AllOps(trials[2].workload->model.config).size()));
+    EXPECT_DOUBLE_EQ(record.ratio, record.float32.median_ns / record.integer.median_ns);
+    EXPECT_LE(record.ratio_interval.low, record.ratio_interval.high);
+  }
+  EXPECT_GT(*integer.latency_ns_median, 0);
+
+  const RunSummary second = run();
+  EXPECT_EQ(second.done_now, 0);
+  EXPECT_EQ(second.latencies_now, 0);
+  EXPECT_THAT(store.Latencies(trials[2].key).value(), SizeIs(4));
+}
+
+TEST_F(RunnerTest, ASettingThatIsAddedLaterIsTimedWithoutMeasuringAgain) {
+  const std::vector<Trial> before = Trials(kInteger);
+  results::Store store = OpenStore();
+  const auto silent = [](int64_t, int64_t, const Trial&) {};
+  ASSERT_TRUE(RunTrials(before, spec_, FewRounds(), store, progress_, silent).ok());
+  EXPECT_THAT(store.Latencies(before[2].key).value(), SizeIs(0));
+  const std::vector<Trial> trials = Trials(std::string(kInteger) + "[latency]\nbatch = 2\nthreads = 1\n");
+  ASSERT_EQ(trials[2].key, before[2].key);
+  const RunSummary summary = RunTrials(trials, spec_, FewRounds(), store, progress_, silent).value();
+  EXPECT_EQ(summary.done_now, 0);
+  EXPECT_EQ(summary.done_before, 3);
+  EXPECT_EQ(summary.latencies_now, 1);
+  EXPECT_EQ(store.Latencies(trials[2].key).value().at(0).batch, 2);
+}
+
+TEST_F(RunnerTest, AGridWithoutAnIntegerKernelIsUnsupportedThereAlone) {
+  const std::vector<Trial> trials =
+      Trials(std::string(kInteger) + "parameters = { extras = true }\n[latency]\nbatch = 1\nthreads = 1\n");
+  results::Store store = OpenStore();
+  const RunSummary summary =
+      RunTrials(trials, spec_, FewRounds(), store, progress_, [](int64_t, int64_t, const Trial&) {}).value();
+  EXPECT_EQ(summary.unsupported, 1);
+  EXPECT_EQ(summary.latencies_now, 0);
+  EXPECT_EQ(store.Find(trials[1].key).value()->status, results::TrialStatus::kDone);
+  const results::TrialSummary integer = *store.Find(trials[2].key).value();
+  EXPECT_EQ(integer.status, results::TrialStatus::kUnsupported);
+  EXPECT_THAT(integer.reason, HasSubstr("log2"));
 }
 
 TEST_F(RunnerTest, APlanIsStoredWhole) {

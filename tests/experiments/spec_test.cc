@@ -210,6 +210,49 @@ TEST(SpecTest, MpAsksForMixedPrecision) {
               HasSubstr("x W8A8 MP on m and d is there twice"));
 }
 
+TEST(SpecTest, ExecSaysWhoRunsAPlan) {
+  EXPECT_EQ(Parsed(Whole()).trials[1].exec, ExecMode::kSimulated);
+  const ExperimentSpec integer = Parsed(Whole() + "exec = 'integer'\n");
+  ASSERT_EQ(integer.trials.size(), 2U);
+  EXPECT_EQ(integer.trials[1].exec, ExecMode::kInteger);
+  EXPECT_STREQ(Name(integer.trials[1].exec), "integer");
+  const ExperimentSpec both = Parsed(Whole() + "exec = ['simulated', 'integer']\nparameters = { a = [1, 2] }\n");
+  EXPECT_THAT(Lines(both),
+              ElementsAre("m d /0 float32 0", "m d c/8 min_max W8A8 a=1 0 1", "m d c/8 min_max W8A8 a=1 0 1",
+                          "m d c/8 min_max W8A8 a=2 0 1", "m d c/8 min_max W8A8 a=2 0 1"));
+  for (size_t i = 1; i < 5; ++i) {
+    EXPECT_EQ(both.trials[i].exec, i % 2 == 1 ? ExecMode::kSimulated : ExecMode::kInteger) << i;
+  }
+  EXPECT_EQ(FaultsOf(Whole() + kTrial + "exec = 'integer'\n"), "") << "another executor is another trial";
+  EXPECT_THAT(FaultsOf(Whole() + "exec = 'integer'\n" + kTrial + "exec = ['simulated', 'integer']\n"),
+              HasSubstr("is there twice"));
+  EXPECT_EQ(FaultsOf(Whole() + "exec = ['integer', 'intger']\n"),
+            "s.toml:12:20: 'exec' is 'intger'; it must be one of simulated, integer; did you mean 'integer'?");
+  EXPECT_EQ(FaultsOf(Whole() + "exec = ['integer', 'integer']\n"), "s.toml:12:20: 'exec' lists 'integer' twice");
+  EXPECT_THAT(FaultsOf(Whole() + "exec = 8\n"), HasSubstr("s.toml:12:8: 'exec' must be a string"));
+}
+
+TEST(SpecTest, LatencyIsEveryCombinationOfItsLists) {
+  EXPECT_TRUE(Parsed(Whole()).latency.empty());
+  const std::string integer = Whole() + "exec = ['simulated', 'integer']\n";
+  std::vector<std::string> settings;
+  for (const LatencySetting& setting : Parsed(integer + "[latency]\nbatch = [1, 8]\nthreads = [2, 1]\n").latency) {
+    settings.push_back(std::to_string(setting.batch) + "/" + std::to_string(setting.threads));
+  }
+  EXPECT_THAT(settings, ElementsAre("1/2", "1/1", "8/2", "8/1"));
+  EXPECT_EQ(FaultsOf("latency = { batch = 1, threads = 1 }\n" + integer), "");
+  EXPECT_EQ(FaultsOf(Whole() + "[latency]\nbatch = 1\nthreads = 1\n"),
+            "s.toml:12:1: 'latency' is not used: no [[trial]] has exec = \"integer\"");
+  EXPECT_EQ(FaultsOf(integer + "[latency]\nbatch = [0, 1]\nthread = 1\n"),
+            "s.toml:13:1: table 'latency' lacks the key 'threads'\n"
+            "s.toml:14:10: 'batch' is 0; it must lie in 1..1024\n"
+            "s.toml:15:1: unknown key 'thread' in table 'latency'; did you mean 'threads'?");
+  EXPECT_THAT(
+      FaultsOf(integer + "[latency]\nbatch = [1, 1]\nthreads = 2000\n"),
+      ::testing::AllOf(HasSubstr("'batch' lists 1 twice"), HasSubstr("'threads' is 2000; it must lie in 1..1024")));
+  EXPECT_THAT(FaultsOf(integer + "[latency]\nbatch = []\nthreads = 1\n"), HasSubstr("empty array"));
+}
+
 TEST(SpecTest, TheFloatRowIsNotAskedFor) {
   EXPECT_THAT(FaultsOf(std::string(kHead) + kWorkload + kTrial + "[[trial]]\nmethod = 'float32'\nbits = 'W8A8'\n"),
               HasSubstr("s.toml:13:10: 'method' lists float32; the float row always runs"));
@@ -306,8 +349,8 @@ TEST_P(ShippedSpecTest, NamesOnlyDeclaredModelsAndDataSets) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ShippedSpecTest,
-                         ::testing::Values("baselines", "baselines_quick", "table1", "table3", "liu_grids", "liu_seeds",
-                                           "smoke"));
+                         ::testing::Values("baselines", "baselines_quick", "latency", "table1", "table3", "liu_grids",
+                                           "liu_seeds", "smoke"));
 
 TEST(ShippedTable1Test, HasEveryModelAndDataSetOfThePaper) {
   const Result<ExperimentSpec> spec = ReadSpec("experiments/table1.toml");

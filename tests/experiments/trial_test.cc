@@ -12,6 +12,7 @@
 #include "baselines/all_baselines.h"
 #include "experiments/method_published.h"
 #include "experiments/tables.h"
+#include "results/latency_record.h"
 #include "tests/testing/staged_method.h"
 
 namespace ptq::experiments {
@@ -83,6 +84,63 @@ TEST_F(TrialTest, TheTextOfAKeyIsFrozen) {
                 w.calibration.manifest_sha256 +
                 "\ncalibration_preprocessing=" + data::ToString(w.calibration_preprocessing()) + "\n" + ids +
                 "\nseed=0\nexec_mode=simulated\nnumerics_version=" + std::to_string(kNumericsVersion) + "\n");
+}
+
+TEST_F(TrialTest, WhoRunsThePlanIsPartOfTheKey) {
+  const std::string plain = "method = \"min_max\"\nbits = \"W8A8\"";
+  const std::vector<Trial> trials = Resolve("a", plain + "\nexec = [\"simulated\", \"integer\"]").value();
+  ASSERT_EQ(trials.size(), 3U);
+  EXPECT_STREQ(trials[0].exec_mode(), "float32");
+  EXPECT_STREQ(trials[1].exec_mode(), "simulated");
+  EXPECT_STREQ(trials[2].exec_mode(), "integer");
+  EXPECT_FALSE(trials[0].is_integer());
+  EXPECT_FALSE(trials[1].is_integer());
+  EXPECT_TRUE(trials[2].is_integer());
+  EXPECT_EQ(trials[1].key, Key(plain));
+  EXPECT_NE(trials[1].key, trials[2].key);
+  EXPECT_THAT(trials[2].text, HasSubstr("\nexec_mode=integer\n"));
+  EXPECT_EQ(trials[2].Describe(), "micro_vit on embedded_test, min_max W8A8, seed 0, integer");
+  EXPECT_EQ(CheckpointScope(trials[1]), CheckpointScope(trials[2])) << "one search serves both";
+}
+
+// The rows of the two executors stand apart, and the times are those of the newest record of each setting.
+TEST_F(TrialTest, TheTableShowsTimesOfTheIntegerRow) {
+  const auto trials = Resolve("a",
+                              "method = \"min_max\"\nbits = \"W8A8\"\nexec = [\"simulated\", \"integer\"]\n"
+                              "[latency]\nbatch = [1, 8]\nthreads = 1")
+                          .value();
+  const std::string path = ::testing::TempDir() + "/times.sqlite";
+  std::filesystem::remove(path);
+  results::Store store = results::Store::Open(path, results::Store::Mode::kReadWrite).value();
+  results::TrialRecord record;
+  record.trial_key = trials[2].key;
+  record.trial_text = trials[2].text;
+  record.model = "micro_vit";
+  record.dataset = {"embedded_test", "m", {"a.png"}, {3}};
+  record.method = "min_max";
+  record.exec_mode = "integer";
+  record.predictions.resize(1);
+  ASSERT_TRUE(store.Insert(record).ok());
+  results::LatencyRecord times;
+  times.trial_key = record.trial_key;
+  times.model = "micro_vit";
+  times.instruction_set = "avx2";
+  times.float32 = results::Summarize({4000000});
+  times.integer = results::Summarize({2000000});
+  times.ratio_interval = {1.5, 2.5};
+  for (const double ratio : {2.0, 3.0}) {
+    times.ratio = ratio;
+    ASSERT_TRUE(store.InsertLatency(times).ok());
+  }
+  const results::Table table = BuildTable(spec_, trials, store, Home()).value();
+  ASSERT_EQ(table.rows.size(), 3U);
+  EXPECT_TRUE(table.rows[1].latencies.empty());
+  ASSERT_EQ(table.rows[2].latencies.size(), 1U);
+  EXPECT_EQ(table.rows[2].latencies[0].ratio, 3);
+  EXPECT_EQ(table.latencies_missing, 1) << "batch 8";
+  const std::string text = results::Render(table, results::TableFormat::kText);
+  EXPECT_THAT(text, HasSubstr("3.00 [1.50, 2.50]"));
+  EXPECT_THAT(text, HasSubstr("latency: 1 setting is not measured yet"));
 }
 
 TEST_F(TrialTest, MixedPrecisionIsAnotherTrial) {
