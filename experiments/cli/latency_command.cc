@@ -172,8 +172,9 @@ void PrintOps(const exec::IntegerExecutor& integer) {
 }
 
 void PrintProfile(const LatencySetting& setting, const WorkTimes& times) {
-  std::printf("int8 at batch %lld, threads %d, milliseconds of one run by class of work:\n",
-              static_cast<long long>(setting.batch), setting.threads);
+  std::printf(
+      "int8 at batch %lld, threads %d, milliseconds of one run by class of work (images side by side: added up):\n",
+      static_cast<long long>(setting.batch), setting.threads);
   for (const auto& [name, seconds] : times) {
     std::printf("  %-24s %10.3f\n", name.c_str(), 1e3 * seconds);
   }
