@@ -33,7 +33,12 @@ struct DescribeFlags {
 };
 
 struct PredictFlags {
-  std::string model, plan, dataset, out;
+  std::string model, plan;  // both empty where `packed` names a file
+  std::string packed, dataset, out;
+};
+
+struct ExportFlags {
+  std::string model, plan, out;
 };
 
 struct QuantizeFlags {
@@ -70,6 +75,7 @@ int Describe(const GlobalFlags& global, const DescribeFlags& flags);
 int DescribePlan(const GlobalFlags& global, const DescribeFlags& flags);
 int Predict(const GlobalFlags& global, const PredictFlags& flags);
 int Quantize(const GlobalFlags& global, const QuantizeFlags& flags);
+int Export(const GlobalFlags& global, const ExportFlags& flags);
 int Latency(const GlobalFlags& global, const LatencyFlags& flags);
 int ContactSheet(const GlobalFlags& global, const ContactSheetFlags& flags);
 int VerifyData(const GlobalFlags& global, const std::vector<std::string>& names);

@@ -15,6 +15,7 @@
 #include "experiments/bit_widths.h"
 #include "experiments/cli/session.h"
 #include "experiments/evaluate.h"
+#include "experiments/packed_file.h"
 #include "experiments/plan_file.h"
 #include "experiments/runner.h"
 #include "experiments/terminal_progress.h"
@@ -22,12 +23,6 @@
 
 namespace ptq::experiments::cli {
 namespace {
-
-// A name that the user typed and no catalogue holds is a usage error.
-template <typename T>
-Result<T> AsUsage(Result<T> found) {
-  return found.ok() ? found : Result<T>(InvalidArgument(found.error().message));
-}
 
 std::string CsvField(const std::string& text) {
   if (text.find_first_of(",\"\n\r") == std::string::npos) {
@@ -52,19 +47,51 @@ std::string PredictionLine(const data::Sample& sample, const TopClasses& top) {
   return line + "\n";
 }
 
-Result<int> PredictChecked(const GlobalFlags& global, const PredictFlags& flags) {
-  PTQ_ASSIGN_OR_RETURN(Workspace workspace, OpenWorkspace(global));
-  PTQ_ASSIGN_OR_RETURN(const data::ModelEntry entry, AsUsage(workspace.models().Find(flags.model)));
-  PTQ_ASSIGN_OR_RETURN(const data::DatasetEntry dataset, AsUsage(workspace.datasets().Find(flags.dataset)));
-  PTQ_ASSIGN_OR_RETURN(const WeightsFile weights, workspace.FindWeights(entry));
-  PTQ_ASSIGN_OR_RETURN(const OpenedDataset images, workspace.Dataset(dataset));
+// What predict runs, and the catalogue's entry of it.
+struct Predictor {
+  data::ModelEntry entry;
+  std::unique_ptr<exec::Executor> executor;
+};
+
+Result<Predictor> PackedPredictor(const PredictFlags& flags, const Workspace& workspace) {
+  Predictor predictor;
+  PTQ_ASSIGN_OR_RETURN(const PackedModel packed, ReadPacked(flags.packed));
+  Result<data::ModelEntry> entry = workspace.models().Find(packed.model);
+  if (!entry.ok()) {
+    return InvalidArgument("is a model that no catalogue declares: " + entry.error().message, flags.packed);
+  }
+  predictor.entry = *std::move(entry);
+  const Result<vit::VitModel> model = Unpack(packed, predictor.entry.config);
+  if (!model.ok()) {
+    return Error{model.error().code, model.error().ToString(), flags.packed};
+  }
+  PTQ_ASSIGN_OR_RETURN(predictor.executor, exec::MakeSimulatedExecutor(*model, packed.plan));
+  return predictor;
+}
+
+Result<Predictor> MakePredictor(const PredictFlags& flags, Workspace& workspace) {
+  if (!flags.packed.empty()) {
+    return PackedPredictor(flags, workspace);
+  }
+  Predictor predictor;
+  PTQ_ASSIGN_OR_RETURN(predictor.entry, AsUsage(workspace.models().Find(flags.model)));
+  PTQ_ASSIGN_OR_RETURN(const WeightsFile weights, workspace.FindWeights(predictor.entry));
   method::Plan plan;
   if (!flags.plan.empty()) {
-    PTQ_ASSIGN_OR_RETURN(plan, ReadPlanFor(flags.plan, entry.name, weights.sha256));
+    PTQ_ASSIGN_OR_RETURN(plan, ReadPlanFor(flags.plan, predictor.entry.name, weights.sha256));
   }
   ModelLoader loader;
-  PTQ_ASSIGN_OR_RETURN(const std::shared_ptr<const vit::VitModel> model, loader.Load(entry, weights));
-  PTQ_ASSIGN_OR_RETURN(const std::unique_ptr<exec::Executor> executor, exec::MakeSimulatedExecutor(*model, plan));
+  PTQ_ASSIGN_OR_RETURN(const std::shared_ptr<const vit::VitModel> model, loader.Load(predictor.entry, weights));
+  PTQ_ASSIGN_OR_RETURN(predictor.executor, exec::MakeSimulatedExecutor(*model, plan));
+  return predictor;
+}
+
+Result<int> PredictChecked(const GlobalFlags& global, const PredictFlags& flags) {
+  PTQ_ASSIGN_OR_RETURN(Workspace workspace, OpenWorkspace(global));
+  PTQ_ASSIGN_OR_RETURN(const data::DatasetEntry dataset, AsUsage(workspace.datasets().Find(flags.dataset)));
+  PTQ_ASSIGN_OR_RETURN(const Predictor predictor, MakePredictor(flags, workspace));
+  const data::ModelEntry& entry = predictor.entry;
+  PTQ_ASSIGN_OR_RETURN(const OpenedDataset images, workspace.Dataset(dataset));
   const std::vector<data::Sample>& samples = images.dataset->samples();
   std::vector<int64_t> all(samples.size());
   std::iota(all.begin(), all.end(), int64_t{0});
@@ -78,7 +105,7 @@ Result<int> PredictChecked(const GlobalFlags& global, const PredictFlags& flags)
   }
   csv += "\n";
   int64_t correct = 0;
-  PTQ_RETURN_IF_ERROR(Evaluate(*executor, source, EvaluationBatchSize(entry.config), progress,
+  PTQ_RETURN_IF_ERROR(Evaluate(*predictor.executor, source, EvaluationBatchSize(entry.config), progress,
                                [&](int64_t index, const TopClasses& top) -> Status {
                                  correct += top.classes[0] == samples[index].label ? 1 : 0;
                                  csv += PredictionLine(samples[index], top);

@@ -86,11 +86,7 @@ Result<exec::InstructionSet> SetOf(const LatencyFlags& flags) {
 
 // Loads the model, or draws its weights.
 Status FindModel(const LatencyFlags& flags, Workspace& workspace, Subject& subject) {
-  Result<data::ModelEntry> entry = workspace.models().Find(flags.model);
-  if (!entry.ok()) {
-    return InvalidArgument(entry.error().message);
-  }
-  subject.entry = *std::move(entry);
+  PTQ_ASSIGN_OR_RETURN(subject.entry, AsUsage(workspace.models().Find(flags.model)));
   if (!flags.random_weights) {
     Result<WeightsFile> weights = workspace.FindWeights(subject.entry);
     if (!weights.ok()) {

@@ -91,11 +91,27 @@ int Main(int argc, char** argv) {
 
   cli::PredictFlags predict;
   auto* predict_command = app.add_subcommand("predict", "Write each image's top-5 classes and logits as CSV");
-  predict_command->add_option("--model", predict.model)->required();
-  predict_command->add_option("--plan", predict.plan, "A plan file; without one the float32 model runs");
+  auto* predict_model = predict_command->add_option("--model", predict.model);
+  auto* predict_plan =
+      predict_command->add_option("--plan", predict.plan, "A plan file; without one the float32 model runs");
+  predict_command->add_option("--packed", predict.packed, "A file of `ptqbench export`, in place of model and plan")
+      ->excludes(predict_model)
+      ->excludes(predict_plan);
   predict_command->add_option("--dataset", predict.dataset)->required();
   predict_command->add_option("--out", predict.out, "The CSV file")->required();
-  predict_command->callback([&] { code = cli::Predict(global, predict); });
+  predict_command->callback([&] {
+    if (predict.model.empty() && predict.packed.empty()) {
+      throw CLI::RequiredError("--model or --packed");
+    }
+    code = cli::Predict(global, predict);
+  });
+
+  cli::ExportFlags export_flags;
+  auto* export_command = app.add_subcommand("export", "Write a model under a plan with its weights in the plan's bits");
+  export_command->add_option("--model", export_flags.model)->required();
+  export_command->add_option("--plan", export_flags.plan, "A plan file")->required();
+  export_command->add_option("--out", export_flags.out, "The safetensors file")->required();
+  export_command->callback([&] { code = cli::Export(global, export_flags); });
 
   cli::QuantizeFlags quantize;
   auto* quantize_command = app.add_subcommand("quantize", "Run a method on a model and write its plan");

@@ -20,6 +20,12 @@ Result<Workspace> OpenWorkspace(const GlobalFlags& global);
 
 method::Registry Methods();
 
+// What a flag names and nobody declares is a usage error.
+template <typename T>
+Result<T> AsUsage(Result<T> found) {
+  return found.ok() ? found : Result<T>(InvalidArgument(found.error().message));
+}
+
 // Finished parts of calibrations, in the file "<database>.calibration"; nothing where the user wants none.
 Result<std::optional<results::CheckpointStore>> OpenCheckpoints(const Workspace& workspace, bool no_checkpoint);
 

@@ -110,6 +110,54 @@ TEST_F(VerbsTest, PredictWritesEveryImage) {
   EXPECT_THAT(text, HasSubstr("\n1000.png,"));
 }
 
+// The file holds four bits a code, and predicts what model and plan predict, to the last digit.
+TEST_F(VerbsTest, ExportPacksTheBitsOfThePlan) {
+  const std::string plan = folder_ + "/w4.safetensors", packed = folder_ + "/packed.safetensors";
+  ASSERT_EQ(Call({"quantize", "--model", "micro_vit", "--method", "min_max", "--bits", "W4A8", "--calibration-dataset",
+                  "small_calibration", "--calibration-images", "8", "--out", plan})
+                .exit_code,
+            0);
+  const Outcome made = Call({"export", "--model", "micro_vit", "--plan", plan, "--out", packed});
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  EXPECT_THAT(made.out, HasSubstr("4.000 bits a code"));
+  EXPECT_THAT(made.out, HasSubstr("every code is the plan's"));
+  const auto weights = std::filesystem::file_size(packed);
+  EXPECT_LT(weights, 4'820'000 / 6) << "float32 takes 4.82 MB";
+  for (const char* name : {"/a.csv", "/b.csv"}) {
+    std::vector<std::string> args = {"predict", "--dataset", "small_test", "--out", folder_ + name};
+    const std::vector<std::string> what = name[1] == 'a'
+                                              ? std::vector<std::string>{"--packed", packed}
+                                              : std::vector<std::string>{"--model", "micro_vit", "--plan", plan};
+    args.insert(args.end(), what.begin(), what.end());
+    const Outcome predicted = Call(args);
+    ASSERT_EQ(predicted.exit_code, 0) << predicted.err;
+  }
+  EXPECT_EQ(ReadText(folder_ + "/a.csv"), ReadText(folder_ + "/b.csv"));
+}
+
+TEST_F(VerbsTest, ExportSaysWhatIsWrong) {
+  const std::string plan = folder_ + "/plan.safetensors", packed = folder_ + "/packed.safetensors";
+  ASSERT_EQ(Quantize(plan).exit_code, 0);
+  EXPECT_EQ(Call({"export", "--model", "micro_deit", "--plan", plan, "--out", packed}).exit_code, 2);
+  EXPECT_FALSE(std::filesystem::exists(packed));
+  EXPECT_EQ(Call({"export", "--model", "micro_vit", "--plan", plan, "--out", folder_ + "/no/where"}).exit_code, 3);
+  const std::string csv = folder_ + "/p.csv";
+  EXPECT_EQ(
+      Call({"predict", "--packed", plan, "--model", "micro_vit", "--dataset", "small_test", "--out", csv}).exit_code,
+      2);
+  EXPECT_EQ(Call({"predict", "--dataset", "small_test", "--out", csv}).exit_code, 2);
+  const Outcome not_packed = Call({"predict", "--packed", plan, "--dataset", "small_test", "--out", csv});
+  EXPECT_EQ(not_packed.exit_code, 3);
+  EXPECT_THAT(not_packed.err, HasSubstr("ptqbench export"));
+  ASSERT_EQ(Call({"export", "--model", "micro_vit", "--plan", plan, "--out", packed}).exit_code, 0);
+  const std::string whole = ReadText(packed);
+  WriteText(packed, whole.substr(0, whole.size() / 2));
+  const Outcome cut = Call({"predict", "--packed", packed, "--dataset", "small_test", "--out", csv});
+  EXPECT_EQ(cut.exit_code, 3);
+  EXPECT_THAT(cut.err, HasSubstr("packed.safetensors"));
+  EXPECT_FALSE(std::filesystem::exists(csv));
+}
+
 TEST_F(VerbsTest, PlansAreReproducibleAndRun) {
   const std::string plan = folder_ + "/plan.safetensors";
   const Outcome made = Quantize(plan);
