@@ -22,6 +22,7 @@
 #include <sstream>
 
 #include "core/base/fast_start.h"
+#include "experiments/revision.h"
 
 namespace ptq::experiments {
 namespace {
@@ -127,6 +128,7 @@ results::HostRecord ThisHost() {
 results::BuildRecord ThisBuild() {
   results::BuildRecord build;
   build.version = PTQBENCH_VERSION;
+  build.revision = Revision();
   build.compiler = std::string("g++ ") + __VERSION__;
   build.flags = RecordedFlags();
   build.libraries = std::string("LibTorch ") + TORCH_VERSION + "; BLAS " + LoadedBlas().name + " " + OpenBlasKernels() +
@@ -164,6 +166,7 @@ std::string DescribeBuild() {
   const BlasInfo blas = LoadedBlas();
   std::ostringstream text;
   text << "ptqbench      " << build.version << "\n"
+       << "revision      " << (build.revision.empty() ? "unknown" : build.revision) << "\n"
        << "compiler      " << build.compiler << "\n"
        << "flags         " << build.flags << "\n"
        << "LibTorch      " << TORCH_VERSION << "\n"

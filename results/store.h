@@ -30,7 +30,7 @@ struct HostRecord {
 // What ran.  Rows with equal fields are stored once.
 struct BuildRecord {
   std::string version;   // of ptqbench
-  std::string revision;  // of the source tree; empty where unknown
+  std::string revision;  // of the source tree, with "-dirty" behind it where no commit has it; empty where unknown
   std::string compiler;
   std::string flags;
   std::string libraries;  // "LibTorch 1.13.1; OpenBLAS ...; oneDNN 2.6.3; SQLite ..."
@@ -129,6 +129,7 @@ struct TrialSummary {
   std::string calibration_dataset, parameters, scheme;
   int method_version = 1;
   std::optional<double> paper_size_bytes;
+  std::string revision;                     // BuildRecord
   std::vector<std::string> simulated_only;  // v_trial has whether there are any; none in a file older than such records
   std::map<std::string, std::string> notes;  // likewise none
 };

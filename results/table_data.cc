@@ -111,6 +111,7 @@ std::string JsonTrial(const TrialSummary& trial) {
                  {"dataset", Quote(trial.dataset)},
                  {"method", Quote(trial.method)},
                  {"seed", fmt::format("{}", trial.seed)},
+                 {"revision", Quote(trial.revision)},
                  {"exec_mode", Quote(trial.exec_mode)},
                  {"calib_images", fmt::format("{}", trial.calib_images)},
                  {"images", fmt::format("{}", trial.images)},

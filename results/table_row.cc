@@ -10,6 +10,7 @@
 namespace ptq::results {
 namespace {
 
+constexpr char kUncommitted[] = "-dirty";  // behind the revision
 constexpr char kNoReason[] = "no trial of this row is stored; run its experiment";
 constexpr char kNoFloat[] =
     "no float32 trial of the same weights, images and preprocessing is stored; run it to see the change";
@@ -68,6 +69,10 @@ std::string Join(const std::vector<std::string>& values) {
   return *low + ".." + *high;
 }
 
+bool EndsWith(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
 void ReducePlans(const std::vector<const TrialSummary*>& done, RowFigures& figures) {
   std::set<std::string> grids;
   std::map<std::string, std::vector<std::string>> notes;
@@ -75,6 +80,7 @@ void ReducePlans(const std::vector<const TrialSummary*>& done, RowFigures& figur
     if (trial->exec_mode != "float32" && figures.grids == RowGrids::kNone) figures.grids = RowGrids::kInteger;
     grids.insert(trial->simulated_only.begin(), trial->simulated_only.end());
     for (const auto& [name, value] : trial->notes) notes[name].push_back(value);
+    figures.uncommitted = figures.uncommitted || EndsWith(trial->revision, kUncommitted);
   }
   if (!grids.empty()) figures.grids = RowGrids::kSimulatedOnly;
   const auto ran_integer = [](const TrialSummary* trial) { return trial->exec_mode == "integer"; };
@@ -173,6 +179,9 @@ std::string PlanRemark(const RowFigures& figures) {
   std::string remark = fmt::format("{}", fmt::join(notes, ", "));
   if (!figures.simulated_only.empty()) {
     remark += fmt::format("{}simulated only: {}", remark.empty() ? "" : "; ", fmt::join(figures.simulated_only, ", "));
+  }
+  if (figures.uncommitted) {
+    remark += std::string(remark.empty() ? "" : "; ") + "by a program of uncommitted sources";
   }
   return remark;
 }

@@ -32,6 +32,7 @@ struct RowFigures {
   std::vector<std::string> simulated_only;   // grids of the done trials that no integer kernel runs, ascending
   std::map<std::string, std::string> notes;  // of the done trials' plans, joined over seeds
   std::vector<std::string> reasons;          // of what was not measured, on one line each, no repetitions
+  bool uncommitted = false;                  // a done trial's program was built from sources that no commit has
   std::vector<std::string> caveats;          // of what was measured: why a figure beside it is absent
 };
 
@@ -40,7 +41,8 @@ RowFigures Reduce(const TableRow& row);
 // "8/8", "6/6 MP", "32/32".
 std::string BitsLabel(const TableRow& row);
 
-// "evaluations 412, p 2.9; simulated only: log2"; empty where the plans say nothing.
+// "evaluations 412, p 2.9; simulated only: log2; by a program of uncommitted sources"; empty where there is nothing to
+// say.
 std::string PlanRemark(const RowFigures& figures);
 
 // The renderings, without the choice between them.

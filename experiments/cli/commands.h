@@ -16,7 +16,8 @@ enum ExitCode { kExitDone = 0, kExitTrialFailed = 1, kExitUsage = 2, kExitEnviro
 // Flags that every verb takes.
 struct GlobalFlags {
   std::string home, data_root, database, models, datasets;
-  int threads = 0;  // 0: as many as there are cores
+  int threads = 0;           // 0: as many as there are cores
+  bool allow_dirty = false;  // whether a program built from uncommitted sources may store numbers
 };
 
 struct RunFlags {

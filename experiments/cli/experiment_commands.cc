@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "experiments/cli/session.h"
+#include "experiments/revision.h"
 #include "experiments/runner.h"
 #include "experiments/tables.h"
 #include "experiments/terminal_progress.h"
@@ -35,6 +36,7 @@ Status PrintTable(const Opened& opened, const results::Store& store, results::Ta
 }
 
 Result<int> RunChecked(const GlobalFlags& global, const RunFlags& flags) {
+  PTQ_RETURN_IF_ERROR(CheckRevision(Revision(), global.allow_dirty));
   PTQ_ASSIGN_OR_RETURN(const results::TableFormat format, results::ParseTableFormat(flags.format));
   PTQ_ASSIGN_OR_RETURN(const Opened opened, Open(global, flags.spec));
   PTQ_ASSIGN_OR_RETURN(results::Store store,

@@ -12,6 +12,7 @@
 #include "experiments/image_source.h"
 #include "experiments/latency_comparison.h"
 #include "experiments/random_weights.h"
+#include "experiments/revision.h"
 #include "experiments/runner.h"
 #include "experiments/terminal_progress.h"
 #include "results/latency_table.h"
@@ -260,6 +261,7 @@ Result<int> LatencyChecked(const GlobalFlags& global, const LatencyFlags& flags)
   PTQ_RETURN_IF_ERROR(FindPlan(flags, workspace, progress, subject));
   std::optional<results::Store> store;
   if (!flags.no_store) {
+    PTQ_RETURN_IF_ERROR(CheckRevision(Revision(), global.allow_dirty));
     PTQ_ASSIGN_OR_RETURN(store, results::Store::Open(workspace.database(), results::Store::Mode::kReadWrite));
   }
   Session session(flags, std::move(subject), set, store ? &*store : nullptr);

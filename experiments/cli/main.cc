@@ -10,6 +10,7 @@
 
 #include "core/base/fast_start.h"
 #include "experiments/cli/commands.h"
+#include "experiments/revision.h"
 #include "experiments/system_info.h"
 
 namespace {
@@ -48,6 +49,8 @@ int Main(int argc, char** argv) {
   app.add_option("--threads", global.threads, "Threads of the computation (default: all cores)");
   app.add_option("--models", global.models, "A further models.toml with your own models");
   app.add_option("--datasets", global.datasets, "A further datasets.toml with your own data sets");
+  app.add_flag("--allow-dirty", global.allow_dirty,
+               "Store numbers though the program was built from uncommitted sources; the rows say so");
   app.add_option("--home", global.home, "The project's folder (default: found from the current folder)");
 
   int code = cli::kExitDone;
@@ -187,6 +190,7 @@ int Main(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   ptq::RestartWithFastSettings(argv);
+  ptq::experiments::SetRevision(ptq::experiments::StampedRevision());
   ptq::experiments::KeepFreedMemory();
   EnterCallersFolder();
   try {

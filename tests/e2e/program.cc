@@ -55,7 +55,7 @@ Running::Running(const std::vector<std::string>& args) {
   err_path_ = stem + ".err";
   std::vector<std::string> words = {ProgramPath()};
   words.insert(words.end(), args.begin(), args.end());
-  words.insert(words.end(), {"--home", Home()});
+  words.insert(words.end(), {"--home", Home(), "--allow-dirty"});
   std::vector<char*> argv;
   for (std::string& word : words) {
     argv.push_back(word.data());

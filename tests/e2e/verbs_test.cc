@@ -34,7 +34,8 @@ class VerbsTest : public ::testing::Test {
 TEST_F(VerbsTest, BuildUsesTheOpenMpBlas) {
   const Outcome build = Call({"describe", "build"});
   ASSERT_EQ(build.exit_code, 0) << build.err;
-  for (const char* field : {"compiler", "flags", "LibTorch", "BLAS", "oneDNN", "CPU features", "threads", "-O3"}) {
+  for (const char* field :
+       {"revision", "compiler", "flags", "LibTorch", "BLAS", "oneDNN", "CPU features", "threads", "-O3"}) {
     EXPECT_THAT(build.out, HasSubstr(field));
   }
   EXPECT_THAT(build.out, Not(HasSubstr("reference BLAS"))) << "the default BLAS is forty times slower";

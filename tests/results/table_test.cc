@@ -171,6 +171,21 @@ TEST(TableTest, EqualRemarksShareANumberAndOthersDoNot) {
   EXPECT_THAT(text, Not(HasSubstr("[3]")));
 }
 
+TEST(TableTest, RowsOfUncommittedSourcesSaySo) {
+  Table table;
+  for (const char* revision : {"", "0123abc", "0123abc-dirty"}) {
+    table.rows.push_back(Row("m", "d", "MinMax", 8));
+    table.rows.back().trials = {Done(0, 0.5, 0.6)};
+    table.rows.back().trials[0].revision = revision;
+  }
+  for (const TableFormat format : {TableFormat::kText, TableFormat::kMarkdown, TableFormat::kCsv}) {
+    const std::string text = Render(table, format);
+    const size_t first = text.find("uncommitted sources");
+    ASSERT_NE(first, std::string::npos);
+    EXPECT_EQ(text.find("uncommitted sources", first + 1), std::string::npos) << text;
+  }
+}
+
 TEST(TableTest, ANoteOfATrialThatFailedIsNotShown) {
   Table table;
   table.rows = {Row("m", "d", "LAPQ", 8)};
