@@ -2,12 +2,15 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <numeric>
 #include <optional>
 
 #include "core/exec/integer/integer_executor.h"
+#include "core/method/op_noise.h"
 #include "data/files/sha256.h"
 #include "data/weights/checkpoint.h"
 #include "experiments/evaluate.h"
@@ -18,6 +21,11 @@
 
 namespace ptq::experiments {
 namespace {
+
+// A quantized model with less than this share of float32's accuracy has collapsed; its noisiest ops are noted.
+constexpr double kCollapsed = 0.5;
+constexpr int64_t kNoiseImages = 8;
+constexpr size_t kWorstOps = 3;
 
 class Stopwatch {
  public:
@@ -87,8 +95,41 @@ Result<std::unique_ptr<exec::Executor>> MakeExecutor(const Trial& trial, const v
 }
 
 // Fills what came out.  On an error the record holds what was known before it.
+std::vector<int64_t> FirstImages(int64_t count) {
+  std::vector<int64_t> indices(count);
+  std::iota(indices.begin(), indices.end(), int64_t{0});
+  return indices;
+}
+
+// "blocks.3.mlp.fc2 2.1 dB, ...": the noisiest ops on these images.
+Result<std::string> WorstOps(const vit::VitModel& model, const method::Plan& plan, calib::ImageSource& images) {
+  PTQ_ASSIGN_OR_RETURN(const vit::VitModel replaced, model.WithReplaced(plan.replaced_parameters));
+  at::Tensor few;
+  PTQ_RETURN_IF_ERROR(images.ForEachBatch(images.count(), [&few](const at::Tensor& batch) -> Status {
+    few = batch;
+    return OkStatus();
+  }));
+  std::string text;
+  const std::vector<method::OpNoise> noise = method::MeasureOpNoise(replaced, plan, few);
+  for (size_t i = 0; i < std::min(noise.size(), kWorstOps); ++i) {
+    char decibels[32];
+    std::snprintf(decibels, sizeof(decibels), " %.1f dB", noise[i].signal_to_noise_db);
+    text += (i == 0 ? "" : ", ") + noise[i].op.name() + decibels;
+  }
+  return text;
+}
+
+double TopOneFraction(const results::TrialRecord& record) {
+  double right = 0;
+  for (size_t i = 0; i < record.predictions.size(); ++i) {
+    right += record.predictions[i].top[0] == record.dataset.labels[i] ? 1 : 0;
+  }
+  return right / static_cast<double>(record.predictions.size());
+}
+
 Status Measure(const Trial& trial, ModelLoader& models, PictureCache& pictures, TrialCheckpoint& checkpoint,
-               Progress& progress, results::TrialRecord& record, method::Plan* plan) {
+               Progress& progress, const std::optional<double>& float_top1, results::TrialRecord& record,
+               method::Plan* plan) {
   const Workload& w = *trial.workload;
   PTQ_ASSIGN_OR_RETURN(const std::shared_ptr<const vit::VitModel> model, models.Load(w.model, w.weights));
   PTQ_ASSIGN_OR_RETURN(QuantizedTrial quantized, QuantizeTrial(trial, *model, pictures, checkpoint, progress));
@@ -103,12 +144,9 @@ Status Measure(const Trial& trial, ModelLoader& models, PictureCache& pictures, 
   record.paper_size_bytes = size.paper_bytes;
   PTQ_ASSIGN_OR_RETURN(const std::unique_ptr<exec::Executor> executor,
                        MakeExecutor(trial, *model, quantized.plan, record.notes));
-  std::vector<int64_t> all(w.images.dataset->samples().size());
-  for (size_t i = 0; i < all.size(); ++i) {
-    all[i] = static_cast<int64_t>(i);
-  }
-  const auto cropped = pictures.Open(*w.images.dataset, w.preprocessing(), static_cast<int64_t>(all.size()));
-  DatasetImageSource images(*cropped, std::move(all), AfterCrop(w.preprocessing()));
+  const auto count = static_cast<int64_t>(w.images.dataset->samples().size());
+  const auto cropped = pictures.Open(*w.images.dataset, w.preprocessing(), count);
+  DatasetImageSource images(*cropped, FirstImages(count), AfterCrop(w.preprocessing()));
   const Stopwatch watch;
   PTQ_RETURN_IF_ERROR(Evaluate(*executor, images, EvaluationBatchSize(w.model.config), progress,
                                [&](int64_t, const TopClasses& top) -> Status {
@@ -118,6 +156,10 @@ Status Measure(const Trial& trial, ModelLoader& models, PictureCache& pictures, 
                                  return OkStatus();
                                }));
   record.evaluate_seconds = watch.Seconds();
+  if (float_top1 && TopOneFraction(record) < kCollapsed * *float_top1) {
+    DatasetImageSource few(*cropped, FirstImages(std::min(kNoiseImages, images.count())), AfterCrop(w.preprocessing()));
+    PTQ_ASSIGN_OR_RETURN(record.notes["worst_ops"], WorstOps(*model, quantized.plan, few));
+  }
   if (plan != nullptr) {
     *plan = std::move(quantized.plan);
   }
@@ -172,14 +214,14 @@ Result<QuantizedTrial> QuantizeTrial(const Trial& trial, const vit::VitModel& mo
 
 Result<results::TrialRecord> RunTrial(const Trial& trial, const ExperimentSpec& spec, ModelLoader& models,
                                       PictureCache& pictures, results::CheckpointStore* checkpoints, Progress& progress,
-                                      method::Plan* plan) {
+                                      const std::optional<double>& float_top1, method::Plan* plan) {
   results::TrialRecord record = Describe(trial, spec);
   TrialCheckpoint checkpoint(checkpoints, trial.is_float() ? "" : CheckpointScope(trial));
   record.started_utc = UtcNow();
   ResetPeakMemory();
   Status status;
   try {
-    status = Measure(trial, models, pictures, checkpoint, progress, record, plan);
+    status = Measure(trial, models, pictures, checkpoint, progress, float_top1, record, plan);
   } catch (const std::exception& exception) {
     const std::string text = exception.what();
     status = Internal(text.substr(0, text.find('\n')));
@@ -200,6 +242,20 @@ Result<results::TrialRecord> RunTrial(const Trial& trial, const ExperimentSpec& 
 }
 
 namespace {
+
+// The stored accuracy of float32 on the trial's images; none where the experiment has no such trial.
+Result<std::optional<double>> FloatTopOne(const Trial& trial, const std::vector<Trial>& trials,
+                                          const results::Store& store) {
+  const auto reference = std::find_if(trials.begin(), trials.end(), [&trial](const Trial& other) {
+    return other.is_float() && other.workload->model.name == trial.workload->model.name &&
+           other.workload->dataset.name == trial.workload->dataset.name;
+  });
+  if (trial.is_float() || reference == trials.end()) {
+    return std::optional<double>();
+  }
+  PTQ_ASSIGN_OR_RETURN(const std::optional<results::TrialSummary> stored, store.Find(reference->key));
+  return stored ? stored->top1_fraction : std::nullopt;
+}
 
 // A trial that something is missing of: all, or times alone.
 struct Task {
@@ -274,8 +330,10 @@ Result<RunSummary> RunTrials(const std::vector<Trial>& trials, const ExperimentS
     std::optional<method::Plan> plan;
     if (to_run[i].whole) {
       method::Plan executed;
-      PTQ_ASSIGN_OR_RETURN(const results::TrialRecord record,
-                           RunTrial(trial, spec, models, pictures, options.checkpoints, progress, &executed));
+      PTQ_ASSIGN_OR_RETURN(const std::optional<double> float_top1, FloatTopOne(trial, trials, store));
+      PTQ_ASSIGN_OR_RETURN(
+          const results::TrialRecord record,
+          RunTrial(trial, spec, models, pictures, options.checkpoints, progress, float_top1, &executed));
       PTQ_RETURN_IF_ERROR(store.Insert(record));
       count(record.status, summary.done_now);
       if (record.status != results::TrialStatus::kDone) {

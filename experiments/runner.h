@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,11 +44,12 @@ Result<QuantizedTrial> QuantizeTrial(const Trial& trial, const vit::VitModel& mo
                                      TrialCheckpoint& checkpoint, Progress& progress);
 
 // Calibrates, evaluates and describes one trial; LibTorch's exceptions become a failed record here and nowhere else.
-// checkpoints: null keeps and finds nothing.  plan: null, or where the executed plan of a done trial goes.
+// checkpoints: null keeps and finds nothing.  float_top1: of float32 on the same images, where it is known; under half
+// of it the noisiest ops are noted ("worst_ops").  plan: null, or where the executed plan of a done trial goes.
 // Errors: Interrupted, and those of the checkpoint store; nothing is recorded.
 Result<results::TrialRecord> RunTrial(const Trial& trial, const ExperimentSpec& spec, ModelLoader& models,
                                       PictureCache& pictures, results::CheckpointStore* checkpoints, Progress& progress,
-                                      method::Plan* plan = nullptr);
+                                      const std::optional<double>& float_top1, method::Plan* plan);
 
 struct RunOptions {
   bool retry_failed = false;                        // run trials again whose stored outcome is failed

@@ -110,6 +110,8 @@ void ReduceDone(const std::vector<const TrialSummary*>& done, RowFigures& figure
   // A change over fewer seeds than the mean beside it would not be their difference.
   if (changes.size() == done.size()) figures.change_fraction = Mean(changes);
   if (!figures.change_fraction.has_value()) AddOnce(kNoFloat, figures.caveats);
+  figures.collapsed = figures.measured_fraction.has_value() && figures.change_fraction.has_value() &&
+                      *figures.measured_fraction < (*figures.measured_fraction - *figures.change_fraction) / 2;
 }
 
 }  // namespace
@@ -171,6 +173,7 @@ RowFigures Reduce(const TableRow& row) {
 
 std::string PlanRemark(const RowFigures& figures) {
   std::vector<std::string> notes;
+  if (figures.collapsed) notes.emplace_back("COLLAPSED to under half of float32");
   for (const auto& [name, value] : figures.notes) {
     std::string title = name;
     std::replace(title.begin(), title.end(), '_', ' ');

@@ -32,6 +32,7 @@ struct RowFigures {
   std::vector<std::string> simulated_only;   // grids of the done trials that no integer kernel runs, ascending
   std::map<std::string, std::string> notes;  // of the done trials' plans, joined over seeds
   std::vector<std::string> reasons;          // of what was not measured, on one line each, no repetitions
+  bool collapsed = false;                    // less than half of float32's accuracy
   bool uncommitted = false;                  // a done trial's program was built from sources that no commit has
   std::vector<std::string> caveats;          // of what was measured: why a figure beside it is absent
 };

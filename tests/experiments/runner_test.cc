@@ -87,6 +87,19 @@ TEST_F(RunnerTest, MixedPrecisionIsStoredWithItsAllocation) {
   EXPECT_FALSE(std::filesystem::exists(folder_ + "/r.sqlite.calibration"));
 }
 
+TEST_F(RunnerTest, ACollapsedTrialNamesItsWorstOps) {
+  const std::vector<Trial> trials = Trials("[[trial]]\nmethod = \"staged\"\nbits = [\"W8A8\", \"W2A2\"]\n");
+  ASSERT_THAT(trials, SizeIs(3));
+  results::Store store = OpenStore();
+  ASSERT_TRUE(RunTrials(trials, spec_, {}, store, progress_, [](int64_t, int64_t, const Trial&) {}).ok());
+  const results::TrialSummary fine = *store.Find(trials[1].key).value(), collapsed = *store.Find(trials[2].key).value();
+  ASSERT_LT(*collapsed.top1_fraction, *collapsed.float_top1_fraction / 2);
+  EXPECT_EQ(fine.notes.count("worst_ops"), 0U);
+  const std::string worst = collapsed.notes.at("worst_ops");
+  EXPECT_EQ(std::count(worst.begin(), worst.end(), ','), 2) << worst;
+  EXPECT_THAT(worst, HasSubstr(" dB"));
+}
+
 constexpr char kInteger[] = "[[trial]]\nmethod = \"staged\"\nbits = \"W8A8\"\nexec = [\"simulated\", \"integer\"]\n";
 
 // Few rounds: what is tested is that there are times, not what they say.

@@ -171,6 +171,17 @@ TEST(TableTest, EqualRemarksShareANumberAndOthersDoNot) {
   EXPECT_THAT(text, Not(HasSubstr("[3]")));
 }
 
+TEST(TableTest, ACollapseIsMarkedAndNamesTheWorstOps) {
+  Table table;
+  table.rows = {Row("m", "d", "MinMax", 4), Row("m", "d", "MinMax", 6)};
+  table.rows[0].trials = {Done(0, 0.29, 0.6)};
+  table.rows[0].trials[0].notes = {{"worst_ops", "blocks.1.mlp.fc2 1.5 dB"}};
+  table.rows[1].trials = {Done(0, 0.31, 0.6)};
+  const std::string text = Render(table, TableFormat::kText);
+  EXPECT_THAT(text, HasSubstr("[1] MinMax: COLLAPSED to under half of float32, worst ops blocks.1.mlp.fc2 1.5 dB\n"));
+  EXPECT_THAT(text, Not(HasSubstr("[2]")));
+}
+
 TEST(TableTest, RowsOfUncommittedSourcesSaySo) {
   Table table;
   for (const char* revision : {"", "0123abc", "0123abc-dirty"}) {
