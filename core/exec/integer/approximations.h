@@ -1,7 +1,7 @@
 // approximations.h: the polynomials that the vector kernels have in place of library functions.
 //
 // Each is the minimax one of its degree (Remez exchange in double precision on a grid of 4000 points), its coefficients
-// then rounded to float; kernels_test.cc proves the bounds.
+// then rounded to float; approximations_test.cc proves the bounds.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ constexpr float kExp2[6] = {0.99999994F, 0.693153083F, 0.240153611F, 0.055826317
 // GELU(x) = max(x, 0) - h(|x|) with h(t) = t Phi(-t), Phi the normal distribution's: h is at most 0.17 and vanishes
 // within 6e-7 from t = 5.18 on, where both forms below stop.
 //
-// -h(t) = t sum kGeluTail[i] u^i, u = t / kGeluTailHalf - 1, within 5.5e-7.
+// -h(t) = t sum kGeluTail[i] u^i, u = t / kGeluTailHalf - 1, within 5.6e-7.
 constexpr float kGeluTailEnd = 5.18F, kGeluTailHalf = kGeluTailEnd / 2;
 constexpr float kGeluTail[14] = {-0.00479898695F, 0.036103595F,   -0.121073194F, 0.230439529F,   -0.251498044F,
                                  0.104854077F,    0.11074324F,    -0.1876335F,   0.0672090501F,  0.0699121654F,

@@ -99,13 +99,15 @@ void FakeQuantizeInPlace(const QuantParams& params, int64_t channel, float* x, i
   const CodeRange range = quant::Codes(params, channel);
   const float level = quant::LevelOffset(params.grid);
   const float scale = params.scale[channel];
-  const float correction = params.correction.empty() ? 0 : params.correction[channel];
+  const bool corrected = !params.correction.empty();
+  const float correction = corrected ? params.correction[channel] : 0;
   const auto zero = static_cast<float>(params.zero_point[channel]);
   const auto low = static_cast<float>(range.qmin) - zero;
   const float high = static_cast<float>(range.qmax) - zero;
   for (int64_t i = 0; i < count; ++i) {
     const float steps = std::min(std::max(x[i] / scale - level, low), high);
-    x[i] = scale * (std::nearbyint(steps) + level) + correction;
+    const float value = std::nearbyint(steps) + level;
+    x[i] = corrected ? std::fma(scale, value, correction) : scale * value;  // one rounding, as the reference has
   }
 }
 

@@ -133,5 +133,26 @@ TEST(GeluQuantize, MapsWhatIsNoNumberToTheLowest) {
   }
 }
 
+class GeluTest : public KernelsTest {};
+
+// Every binade of both signs, numbers below the normal ones included, at 64 mantissas.
+TEST_P(GeluTest, IsWithinItsBoundOfEveryMagnitude) {
+  std::vector<float> x;
+  for (uint32_t bits = 0; bits < 0x7F800000; bits += 1 << 17) {
+    float value;
+    std::memcpy(&value, &bits, sizeof(value));
+    x.insert(x.end(), {value, -value});
+  }
+  std::vector<float> y(x.size());
+  kernels().gelu(x.data(), static_cast<int64_t>(x.size()), y.data());
+  for (size_t i = 0; i < x.size(); ++i) {
+    ASSERT_LE(std::abs(y[i] - Exact(x[i])), Bound(Exact(x[i]))) << x[i];
+  }
+  ASSERT_EQ(y[0], 0.0F);
+  ASSERT_EQ(y[1], 0.0F);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sets, GeluTest, AllSets(), SetName);
+
 }  // namespace
 }  // namespace ptq::exec

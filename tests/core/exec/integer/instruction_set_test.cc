@@ -43,5 +43,19 @@ TEST(InstructionSet, WhatIsAvailableEndsAtTheBest) {
   }
 }
 
+TEST(InstructionSet, TheBestIsAvailable) { EXPECT_TRUE(CheckAvailable(BestInstructionSet()).ok()); }
+
+// The whole sentence, which names what is asked for and what there is instead.
+TEST(InstructionSet, WhatTheCpuLacksIsRefusedInASentence) {
+  if (BestInstructionSet() == InstructionSet::kAvx512Vnni) {
+    GTEST_SKIP() << "this CPU has every instruction set: none is refused";
+  }
+  const Status status = CheckAvailable(InstructionSet::kAvx512Vnni);
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.error().message, BestInstructionSet() == InstructionSet::kAvx2
+                                        ? "this CPU does not run avx512_vnni; it runs scalar, avx2."
+                                        : "this CPU does not run avx512_vnni; it runs scalar.");
+}
+
 }  // namespace
 }  // namespace ptq::exec

@@ -26,6 +26,29 @@ inline std::vector<InstructionSet> SetsOfThisCpu() {
   return sets;
 }
 
+// A test of one instruction set's kernels; skipped where this CPU lacks it.
+class KernelsTest : public ::testing::TestWithParam<InstructionSet> {
+ protected:
+  void SetUp() override {
+    const Status available = CheckAvailable(GetParam());
+    if (!available.ok()) {
+      GTEST_SKIP() << available.error().message;
+    }
+    kernels_ = &KernelsFor(GetParam());
+  }
+  const Kernels& kernels() const { return *kernels_; }
+  static const Kernels& scalar() { return KernelsFor(InstructionSet::kScalar); }
+
+ private:
+  const Kernels* kernels_ = nullptr;
+};
+
+inline std::string SetName(const ::testing::TestParamInfo<InstructionSet>& info) { return Name(info.param); }
+
+inline auto AllSets() {
+  return ::testing::Values(InstructionSet::kScalar, InstructionSet::kAvx2, InstructionSet::kAvx512Vnni);
+}
+
 // Around whole registers and groups of four of them, and ViT's.
 inline const std::vector<int64_t> kCounts = {1,  7,  8,  9,   15,  16,  17,  31,  32,  33,  47,
                                              63, 64, 65, 127, 129, 192, 197, 384, 577, 768, 3072};

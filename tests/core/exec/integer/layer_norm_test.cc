@@ -110,5 +110,68 @@ TEST(LayerNormQuantize, ARowWithNoNumberIsLowest) {
   }
 }
 
+class LayerNormTest : public KernelsTest {
+ protected:
+  std::vector<float> Norm(const std::vector<float>& x, int64_t width, float eps) {
+    const std::vector<float> gamma(width, 1), beta(width, 0);
+    std::vector<float> y(x.size());
+    kernels().layer_norm(x.data(), static_cast<int64_t>(x.size()) / width, width, {gamma.data(), beta.data(), eps},
+                         y.data());
+    return y;
+  }
+};
+
+TEST_P(LayerNormTest, OneColumnBecomesBetaExactly) {
+  const std::vector<float> x = {0, 0.1F, -300.7F, 1e30F, -1e-30F};
+  EXPECT_EQ(Norm(x, 1, 1e-6F), std::vector<float>(x.size(), 0));
+}
+
+// A float sum in partial ones leaves the mean off by up to 4e-7 of the row's values, whatever their deviation.  A
+// constant row shows all of it, 1e3 times as large: 1 / sqrt(epsilon), for want of a deviation.
+TEST_P(LayerNormTest, AConstantRowIsAsNearToBetaAsItsMean) {
+  for (int64_t width : {1, 192, 384, 768, 1000}) {
+    for (const float value : {0.0F, 0.1F, 1 / 3.0F, -300.7F, 1e4F}) {
+      const std::vector<float> y = Norm(std::vector<float>(width, value), width, 1e-6F);
+      for (int64_t c = 0; c < width; ++c) {
+        ASSERT_NEAR(y[c], 0, 4e-7 * std::abs(value) * 1e3) << "width " << width << " of " << value;
+      }
+    }
+  }
+}
+
+// Beside a mean m of up to 1e4 deviations d the result is off by that error of the mean, e = 4e-7 m / d; the deviation
+// by the square of e, halved, as it is taken around the mean as found.
+TEST_P(LayerNormTest, KeepsASmallVarianceBesideALargeMean) {
+  for (int64_t width : {192, 384, 768, 1000}) {
+    for (const double mean : {10.0, -1e3, 1e4}) {
+      RandomStream stream(width, "large_mean");
+      std::vector<float> x(3 * width);
+      for (float& value : x) {
+        value = static_cast<float>(mean + stream.NextNormal());
+      }
+      const std::vector<float> y = Norm(x, width, 1e-6F);
+      for (int64_t r = 0; r < 3; ++r) {
+        double sum = 0, squares = 0;
+        for (int64_t c = 0; c < width; ++c) {
+          sum += x[r * width + c];
+        }
+        const double row_mean = sum / static_cast<double>(width);
+        for (int64_t c = 0; c < width; ++c) {
+          squares += std::pow(x[r * width + c] - row_mean, 2);
+        }
+        const double factor = 1 / std::sqrt(squares / static_cast<double>(width) + 1e-6);
+        const double shift = 4e-7 * std::abs(mean) * factor;
+        for (int64_t c = 0; c < width; ++c) {
+          const double exact = (x[r * width + c] - row_mean) * factor;
+          ASSERT_NEAR(y[r * width + c], exact, shift + (6e-7 + shift * shift / 2) * std::abs(exact))
+              << "width " << width << ", mean " << mean << ", column " << c;
+        }
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sets, LayerNormTest, AllSets(), SetName);
+
 }  // namespace
 }  // namespace ptq::exec

@@ -204,5 +204,68 @@ TEST(Softmax, OneScoreFarAboveTheOthersTakesAll) {
   }
 }
 
+class SoftmaxTest : public KernelsTest {};
+
+TEST_P(SoftmaxTest, ProbabilitiesAddUpToOne) {
+  for (Kind kind : kKinds) {
+    for (int64_t columns : Columns()) {
+      Case test(kind, 2, columns, 0, 300000, 2e-5F);
+      std::vector<float> p(2 * columns);
+      test.Floats(kernels(), p.data(), columns);
+      for (int64_t r = 0; r < 2; ++r) {
+        double sum = 0;
+        for (int64_t c = 0; c < columns; ++c) {
+          sum += p[r * columns + c];
+        }
+        // The kernel's own sum is of floats, a partial one for each lane, which rounds at most 9001 / 8 times.
+        ASSERT_NEAR(sum, 1, 1e-6) << columns << ", kind " << static_cast<int>(kind);
+      }
+    }
+  }
+}
+
+TEST_P(SoftmaxTest, EqualScoresHaveEqualCodes) {
+  const CodeMap map = {2000, 0, 0, 255, 0};
+  for (int64_t columns : Columns()) {
+    for (const int32_t score : {0, -7, 2147483647, -2147483647 - 1}) {
+      const std::vector<int32_t> scores(columns, score);
+      const std::vector<float> floats(columns, static_cast<float>(score)), terms(columns, 0.25F);
+      const double scaled = 2000.0 / static_cast<double>(columns);
+      for (Kind kind : kKinds) {
+        std::vector<uint8_t> codes(columns);
+        int32_t sum = -1;
+        if (kind == Kind::kFloats) {
+          kernels().softmax_quantize_float(floats.data(), columns, 1, columns, 0.5F, map, codes.data(), columns, &sum);
+        } else {
+          kernels().softmax_quantize(scores.data(), columns, kind == Kind::kIntegers ? nullptr : terms.data(), 1,
+                                     columns, 0.5F, map, codes.data(), columns, &sum);
+        }
+        ASSERT_TRUE(IsCodeOf(scaled, 1e-3, map, codes[0])) << columns;
+        ASSERT_EQ(codes, std::vector<uint8_t>(columns, codes[0])) << columns;
+        ASSERT_EQ(sum, codes[0] * columns);
+      }
+    }
+  }
+}
+
+TEST_P(SoftmaxTest, OneScoreAboveAllTakesTheHighestCode) {
+  const CodeMap map = {255, 0, 0, 255, 0};
+  constexpr int32_t kMin = std::numeric_limits<int32_t>::min(), kMax = std::numeric_limits<int32_t>::max();
+  for (int64_t columns : {1, 2, 16, 37, 197, 4097}) {
+    for (int64_t at : {int64_t{0}, columns / 2, columns - 1}) {
+      std::vector<int32_t> scores(columns, kMin);
+      scores[at] = kMax;  // 2^32 - 1 above the others
+      std::vector<uint8_t> codes(columns), expected(columns, 0);
+      expected[at] = 255;
+      int32_t sum = -1;
+      kernels().softmax_quantize(scores.data(), columns, nullptr, 1, columns, 1e-7F, map, codes.data(), columns, &sum);
+      ASSERT_EQ(codes, expected) << columns << " " << at;
+      ASSERT_EQ(sum, 255);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sets, SoftmaxTest, AllSets(), SetName);
+
 }  // namespace
 }  // namespace ptq::exec
