@@ -26,6 +26,14 @@ double Quantile(std::vector<double> values, double q) {
   return low + rest * (*std::min_element(values.begin() + below + 1, values.end()) - low);
 }
 
+Interval PercentileInterval(const std::vector<double>& draws, Sign sign) {
+  const double low = Quantile(draws, kLowTail), high = Quantile(draws, kHighTail);
+  // 0 - x instead of -x: never a negative zero
+  if (sign == Sign::kNegated) return {0 - high, 0 - low};
+  if (sign == Sign::kSymmetric) return {0 - (high - low) / 2, (high - low) / 2};
+  return {low, high};
+}
+
 Interval MedianRatioInterval(const std::vector<double>& numerator, const std::vector<double>& denominator,
                              uint64_t seed, int draws) {
   PTQ_CHECK(numerator.size() == denominator.size() && !numerator.empty());
@@ -41,7 +49,7 @@ Interval MedianRatioInterval(const std::vector<double>& numerator, const std::ve
     }
     ratios.push_back(Quantile(above, 0.5) / Quantile(under, 0.5));
   }
-  return {Quantile(ratios, kLowTail), Quantile(ratios, kHighTail)};
+  return PercentileInterval(ratios);
 }
 
 }  // namespace ptq::results

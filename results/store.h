@@ -156,6 +156,8 @@ class Store {
   Result<std::vector<TrialSummary>> Trials() const;
   // The stored predictions of the latest done row of a key; empty where there is none.
   Result<std::vector<Prediction>> Predictions(const std::string& trial_key) const;
+  // The images and labels that the same row was evaluated on, in the predictions' order; empty where there is none.
+  Result<DatasetRecord> EvaluatedImages(const std::string& trial_key) const;
   // The operands of the same row, in the plan's order.
   Result<std::vector<OperandRecord>> Operands(const std::string& trial_key) const;
   // The quantized inputs of LayerNorms of the same row, likewise; empty where the file is older than such records.

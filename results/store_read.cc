@@ -191,6 +191,28 @@ Result<std::vector<Prediction>> Store::Predictions(const std::string& trial_key)
   }
 }
 
+Result<DatasetRecord> Store::EvaluatedImages(const std::string& trial_key) const {
+  PTQ_ASSIGN_OR_RETURN(
+      Statement statement,
+      connection_->database.Prepare(
+          "SELECT dataset.name, dataset.manifest_sha256, image.image_id, image.label FROM trial"
+          " JOIN dataset ON dataset.id = trial.dataset_id JOIN dataset_image AS image ON image.dataset_id = dataset.id "
+          "WHERE trial.id = (SELECT max(id) FROM trial WHERE trial_key = ? AND status = 'done') "
+          "ORDER BY image.position"));
+  statement.BindText(trial_key);
+  DatasetRecord dataset;
+  while (true) {
+    PTQ_ASSIGN_OR_RETURN(const bool row, statement.Next());
+    if (!row) return dataset;
+    if (dataset.image_ids.empty()) {
+      dataset.name = statement.Text(0);
+      dataset.manifest_sha256 = statement.Text(1);
+    }
+    dataset.image_ids.push_back(statement.Text(2));
+    dataset.labels.push_back(statement.Int(3));
+  }
+}
+
 Result<std::vector<OperandRecord>> Store::Operands(const std::string& trial_key) const {
   return ReadOperands(connection_->database, "op, side", "operand", trial_key);
 }

@@ -62,6 +62,11 @@ struct LatencyFlags {
   bool explain = false, no_store = false;
 };
 
+struct CompareFlags {
+  std::string a, b;  // keys of stored trials or the beginnings of them
+  std::string format = "table";
+};
+
 struct ContactSheetFlags {
   std::string dataset, out;
   int64_t rows = 10, columns = 20;
@@ -78,6 +83,7 @@ int Predict(const GlobalFlags& global, const PredictFlags& flags);
 int Quantize(const GlobalFlags& global, const QuantizeFlags& flags);
 int Export(const GlobalFlags& global, const ExportFlags& flags);
 int Latency(const GlobalFlags& global, const LatencyFlags& flags);
+int Compare(const GlobalFlags& global, const CompareFlags& flags);  // two stored trials, image by image
 int ContactSheet(const GlobalFlags& global, const ContactSheetFlags& flags);
 int VerifyData(const GlobalFlags& global, const std::vector<std::string>& names);
 int VerifyResults(const GlobalFlags& global);

@@ -159,6 +159,13 @@ int Main(int argc, char** argv) {
     code = cli::Latency(global, latency);
   });
 
+  cli::CompareFlags compare;
+  auto* compare_command = app.add_subcommand("compare", "Compare two stored trials on the same images");
+  compare_command->add_option("A", compare.a, "The key of a trial, or its first digits")->required();
+  compare_command->add_option("B", compare.b, "Of the other trial")->required();
+  compare_command->add_option("--format", compare.format, "table, markdown or json");
+  compare_command->callback([&] { code = cli::Compare(global, compare); });
+
   cli::ContactSheetFlags sheet;
   auto* sheet_command = app.add_subcommand("contact-sheet", "Write pictures of a data set as one PNG, a row a class");
   sheet_command->add_option("--dataset", sheet.dataset)->required();

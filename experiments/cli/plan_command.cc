@@ -1,24 +1,16 @@
 // `ptqbench describe plan X`: a plan file, or the plan of a stored trial.
 #include <algorithm>
-#include <cctype>
 #include <cstdio>
 #include <filesystem>
 
 #include "experiments/cli/session.h"
+#include "experiments/cli/trial_lookup.h"
 #include "experiments/plan_file.h"
 #include "experiments/plan_text.h"
 #include "results/store.h"
 
 namespace ptq::experiments::cli {
 namespace {
-
-constexpr size_t kMinKeyDigits = 6;
-constexpr size_t kShownKeys = 5;
-
-bool IsKeyPrefix(const std::string& text) {
-  return text.size() >= kMinKeyDigits && text.size() <= 64 &&
-         std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isxdigit(c) != 0; });
-}
 
 // The catalogued model whose weights a plan was made for; nothing where none is known.
 std::optional<data::ModelEntry> ModelOf(const method::Plan& plan, Workspace& workspace) {
@@ -61,32 +53,7 @@ Result<PlanView> ViewOfFile(const std::string& path, Workspace& workspace) {
   return view;
 }
 
-// The one stored trial whose key begins with `prefix`.
-Result<results::TrialSummary> FindTrial(const results::Store& store, const std::string& prefix) {
-  PTQ_ASSIGN_OR_RETURN(const std::vector<results::TrialSummary> trials, store.Trials());
-  std::vector<results::TrialSummary> found;
-  for (const results::TrialSummary& trial : trials) {
-    if (trial.trial_key.compare(0, prefix.size(), prefix) == 0) {
-      found.push_back(trial);
-    }
-  }
-  if (found.empty()) {
-    return InvalidArgument("no stored trial has a key that begins with '" + prefix +
-                           "'; `ptqbench plan EXPERIMENT` prints the keys");
-  }
-  if (found.size() > 1) {
-    std::string keys;
-    for (size_t i = 0; i < std::min(found.size(), kShownKeys); ++i) {
-      keys += (i == 0 ? "" : ", ") + found[i].trial_key.substr(0, prefix.size() + kMinKeyDigits);
-    }
-    return InvalidArgument(std::to_string(found.size()) + " stored trials have keys that begin with '" + prefix +
-                           "'; give more digits: " + keys + (found.size() > kShownKeys ? ", ..." : ""));
-  }
-  return found.front();
-}
-
-Result<PlanView> ViewOfTrial(std::string prefix, const Workspace& workspace) {
-  std::transform(prefix.begin(), prefix.end(), prefix.begin(), [](unsigned char c) { return std::tolower(c); });
+Result<PlanView> ViewOfTrial(const std::string& prefix, const Workspace& workspace) {
   PTQ_ASSIGN_OR_RETURN(const results::Store store,
                        results::Store::Open(workspace.database(), results::Store::Mode::kReadOnly));
   PTQ_ASSIGN_OR_RETURN(const results::TrialSummary trial, FindTrial(store, prefix));

@@ -13,7 +13,7 @@
 #include "core/exec/integer/stored_codes.h"
 #include "core/quant/fake_quant.h"
 #include "core/vit/parameters.h"
-#include "tests/real/mcnemar.h"
+#include "results/accuracy_statistics.h"
 #include "tests/real/peers.h"
 #include "tests/testing/range_plan.h"
 
@@ -61,7 +61,7 @@ double PairedP(const std::vector<bool>& a, const std::vector<bool>& b) {
     only_a += a[i] && !b[i] ? 1 : 0;
     only_b += b[i] && !a[i] ? 1 : 0;
   }
-  return McNemarExact(only_a, only_b);
+  return results::McNemarExact(only_a, only_b);
 }
 
 // The plan with every parameter that is not quantized (biases, LayerNorms, embeddings) one unit in the last place

@@ -15,7 +15,7 @@
 #include "data/images/batch_stream.h"
 #include "data/images/dataset.h"
 #include "data/weights/checkpoint.h"
-#include "tests/real/mcnemar.h"
+#include "results/accuracy_statistics.h"
 #include "tests/testing/tiny_model.h"
 
 namespace ptq {
@@ -162,7 +162,7 @@ Comparison Compare(const std::vector<int64_t>& ours, const std::vector<int64_t>&
     comparison.lost += theirs[i] == labels[i] && ours[i] != labels[i] ? 1 : 0;
     comparison.gained += ours[i] == labels[i] && theirs[i] != labels[i] ? 1 : 0;
   }
-  comparison.p = McNemarExact(comparison.lost, comparison.gained);
+  comparison.p = results::McNemarExact(comparison.lost, comparison.gained);
   return comparison;
 }
 

@@ -56,7 +56,7 @@ double PercentEqual(const std::vector<int64_t>& a, const std::vector<int64_t>& b
 struct Comparison {
   double percent_right = 0, official_percent_right = 0, percent_same = 0;
   int64_t lost = 0, gained = 0;  // images that theirs alone, that ours alone has right
-  double p = 1;                  // McNemarExact(lost, gained)
+  double p = 1;                  // results::McNemarExact(lost, gained)
   std::string ToString() const;
 };
 Comparison Compare(const std::vector<int64_t>& ours, const std::vector<int64_t>& theirs,

@@ -13,22 +13,9 @@
 #include "baselines/repq_vit/percentile_search.h"
 #include "baselines/repq_vit/reparameterize.h"
 #include "core/quant/fake_quant.h"
-#include "tests/real/mcnemar.h"
 
 namespace ptq {
 namespace {
-
-// The p that images lost and gained have in a table of the official codes' figures; exact values are binomial sums.
-TEST(McNemarTest, ExactTwoSided) {
-  EXPECT_EQ(McNemarExact(0, 0), 1);
-  EXPECT_EQ(McNemarExact(6, 5), 1);
-  EXPECT_NEAR(McNemarExact(5, 0), 2 / 32.0, 1e-12);
-  EXPECT_NEAR(McNemarExact(1, 3), 2 * (1 + 4) / 16.0, 1e-12);
-  EXPECT_NEAR(McNemarExact(17, 13), 0.58, 0.005);
-  EXPECT_NEAR(McNemarExact(20, 26), 0.46, 0.005);
-  EXPECT_NEAR(McNemarExact(35, 17), 0.018, 0.0005);
-  EXPECT_NEAR(McNemarExact(184, 32) / 4e-27, 1, 0.15);
-}
 
 TEST(PredictionIntervalTest, OfFourDraws) {
   // Mean 3, variance (4 + 0 + 1 + 1) / 3 = 2.
