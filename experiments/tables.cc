@@ -6,6 +6,7 @@
 
 #include "experiments/method_published.h"
 #include "results/latency_record.h"
+#include "results/table_statistics.h"
 
 namespace ptq::experiments {
 namespace {
@@ -240,6 +241,7 @@ Result<results::Table> BuildTable(const ExperimentSpec& spec, const std::vector<
     }
   }
   add_published([](const results::PublishedRow&) { return true; });
+  PTQ_RETURN_IF_ERROR(results::AddStatistics(store, table));
   return table;
 }
 

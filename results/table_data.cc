@@ -150,6 +150,18 @@ std::string JsonLatency(const LatencyRecord& record) {
                  {"cpu_model", Quote(record.host.cpu_model)}});
 }
 
+std::string JsonInterval(const std::optional<Interval>& interval) {
+  if (!interval.has_value()) return "null";
+  return fmt::format("[{}, {}]", Number(interval->low), Number(interval->high));
+}
+
+std::string CsvStanding(const TableRow& row) {
+  const auto bound = [&row](double Interval::*end) {
+    return row.interval.has_value() ? CsvPercent((*row.interval).*end) : std::string();
+  };
+  return fmt::format(",{},{},{}", bound(&Interval::low), bound(&Interval::high), Name(row.standing));
+}
+
 // Of the first setting, milliseconds; empty fields where there is none.
 std::string CsvLatency(const TableRow& row) {
   if (row.latencies.empty()) return ",,,,,,,,";
@@ -191,7 +203,9 @@ std::string JsonRow(const TableRow& row) {
                  {"grids", figures.grids == RowGrids::kNone ? "null" : Quote(Name(figures.grids))},
                  {"simulated_only", Strings(figures.simulated_only)},
                  {"notes", Texts(figures.notes)},
-                 {"latencies", fmt::format("[{}]", fmt::join(latencies, ", "))}});
+                 {"latencies", fmt::format("[{}]", fmt::join(latencies, ", "))},
+                 {"interval", JsonInterval(row.interval)},
+                 {"standing", row.standing == Standing::kNone ? "null" : Quote(Name(row.standing))}});
 }
 
 }  // namespace
@@ -200,7 +214,8 @@ std::string RenderCsv(const Table& table) {
   const bool timed = HasLatencies(table);
   std::string text =
       "model,dataset,method,w_bits,a_bits,mixed,published_percent,measured_percent,sd_points,change_points,images,"
-      "seeds,size_mb,calibrate_seconds,status,reason,paper_size_mb,grids,notes,published_source";
+      "seeds,size_mb,calibrate_seconds,status,reason,paper_size_mb,grids,notes,published_source,low_percent,"
+      "high_percent,standing";
   if (timed) {
     text +=
         ",latency_batch,latency_threads,float_ms,int8_ms,latency_ratio,latency_ratio_low,latency_ratio_high,"
@@ -209,14 +224,15 @@ std::string RenderCsv(const Table& table) {
   text += "\r\n";
   for (const TableRow& row : table.rows) {
     const RowFigures figures = Reduce(row);
-    text += fmt::format(
-        "{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}{}\r\n", CsvField(row.model), CsvField(row.dataset),
-        CsvField(row.method), row.w_bits, row.a_bits, row.mixed ? 1 : 0, CsvPercent(figures.published_fraction),
-        CsvPercent(figures.measured_fraction), CsvPercent(figures.measured_sd), CsvPercent(figures.change_fraction),
-        figures.max_images, figures.done, CsvNumber(figures.size_bytes, 1e6, 6),
-        CsvNumber(figures.calibrate_seconds, 1, 3), Name(figures.status), CsvField(AllReasons(figures)),
-        CsvNumber(figures.paper_size_bytes, 1e6, 6), Name(figures.grids), CsvField(PlanRemark(figures)),
-        figures.published_fraction.has_value() ? CsvField(row.published->source) : "", timed ? CsvLatency(row) : "");
+    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}{}{}\r\n", CsvField(row.model),
+                        CsvField(row.dataset), CsvField(row.method), row.w_bits, row.a_bits, row.mixed ? 1 : 0,
+                        CsvPercent(figures.published_fraction), CsvPercent(figures.measured_fraction),
+                        CsvPercent(figures.measured_sd), CsvPercent(figures.change_fraction), figures.max_images,
+                        figures.done, CsvNumber(figures.size_bytes, 1e6, 6), CsvNumber(figures.calibrate_seconds, 1, 3),
+                        Name(figures.status), CsvField(AllReasons(figures)),
+                        CsvNumber(figures.paper_size_bytes, 1e6, 6), Name(figures.grids), CsvField(PlanRemark(figures)),
+                        figures.published_fraction.has_value() ? CsvField(row.published->source) : "", CsvStanding(row),
+                        timed ? CsvLatency(row) : "");
   }
   return text;
 }

@@ -130,6 +130,18 @@ const char* Name(RowStatus status) {
   return "";
 }
 
+const char* Name(Standing standing) {
+  switch (standing) {
+    case Standing::kNone:
+      return "";
+    case Standing::kTied:
+      return "tied";
+    case Standing::kBest:
+      return "best";
+  }
+  return "";
+}
+
 const char* Name(RowGrids grids) {
   switch (grids) {
     case RowGrids::kNone:

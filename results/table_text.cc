@@ -14,8 +14,9 @@ namespace ptq::results {
 namespace {
 
 constexpr size_t kFirstRightAligned = 4;
-constexpr const char* kHeader[] = {"model",  "dataset", "method",  "W/A",      "published %", "measured %", "change",
-                                   "images", "seeds",   "size MB", "paper MB", "calib s",     "grids"};
+constexpr size_t kMeasuredColumn = 5;
+constexpr const char* kHeader[] = {"model",  "dataset", "method", "W/A",     "published %", "measured %", "95 %",
+                                   "change", "images",  "seeds",  "size MB", "paper MB",    "calib s",    "grids"};
 
 // Reasons in the order of their first use; each is printed once below the table.
 class Notes {
@@ -54,6 +55,13 @@ std::string Measured(const RowFigures& figures) {
     cell = figures.status == RowStatus::kNotRun ? "-" : Name(figures.status);
   }
   return cell;
+}
+
+// "[78.3, 82.8]~"
+std::string IntervalText(const TableRow& row) {
+  if (!row.interval.has_value()) return "-";
+  const char* mark = row.standing == Standing::kBest ? "*" : row.standing == Standing::kTied ? "~" : "";
+  return fmt::format("[{:.1f}, {:.1f}]{}", row.interval->low * 100, row.interval->high * 100, mark);
 }
 
 // Why it was not measured, and what the plans say, with the method's title, which a note below the table has to name.
@@ -113,6 +121,7 @@ std::vector<std::string> MakeCells(const TableRow& row, Notes& notes) {
           BitsLabel(row),
           published,
           measured,
+          IntervalText(row),
           change,
           Images(figures),
           Seeds(row, figures),
@@ -162,9 +171,12 @@ std::string Count(const Table& table) {
   return text + ".";
 }
 
-constexpr std::array<const char*, 5> kLegend = {
+constexpr std::array<const char*, 7> kLegend = {
     "measured: top-1 in percent of the images counted in the row; with two seeds or more the mean +- sample standard "
     "deviation.",
+    "95 %: interval of the accuracy, of one trial by itself (Wilson) or over seeds and images (docs/statistics.md).",
+    "\"*\": better, image by image, than every other row at these bits; \"~\": the best there, or not to be told from "
+    "it.",
     "change: measured minus float32 on the same images with the same weights, in percentage points.",
     "size MB: weights at their bits, all else float32, scales included; paper MB: every parameter at low bits, no "
     "scales.",
@@ -186,7 +198,12 @@ std::string RenderText(const Table& table) {
 
 std::string RenderMarkdown(const Table& table) {
   Notes notes;
-  const TextGrid grid = MakeGrid(table, notes);
+  TextGrid grid = MakeGrid(table, notes);
+  for (size_t i = 0; i < table.rows.size(); ++i) {
+    if (table.rows[i].standing == Standing::kBest) {
+      grid.rows[i][kMeasuredColumn] = "**" + grid.rows[i][kMeasuredColumn] + "**";
+    }
+  }
   std::string text = (table.title.empty() ? "" : fmt::format("## {}\n\n", table.title)) + RenderMarkdownGrid(grid);
   text += "\n" + Count(table) + "\n\n";
   for (const char* legend : kLegend) text += fmt::format("* {}\n", legend);
