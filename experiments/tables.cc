@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 
+#include "experiments/float_gate.h"
 #include "experiments/method_published.h"
 #include "results/latency_record.h"
 #include "results/table_statistics.h"
@@ -206,6 +207,7 @@ Result<results::Table> BuildTable(const ExperimentSpec& spec, const std::vector<
       }
     }
   };
+  std::string warning;  // of the float row, which stands first in its group
   for (size_t i = 0; i < trials.size();) {
     const Trial& first = trials[i];
     results::TableRow row = HeaderOf(first);
@@ -233,10 +235,15 @@ Result<results::Table> BuildTable(const ExperimentSpec& spec, const std::vector<
       PTQ_ASSIGN_OR_RETURN(const int64_t missing, AddLatencies(spec, store, row));
       table.latencies_missing += missing;
     }
+    if (first.is_float() && !row.trials.empty() && row.trials[0].top1_fraction) {
+      warning = FloatWarning(first.workload->model, first.workload->dataset, *row.trials[0].top1_fraction);
+    }
+    row.warning = warning;
     const std::string model = row.model;
     const std::string dataset = row.dataset;
     table.rows.push_back(std::move(row));
     if (i == trials.size() || !SameGroup(trials[i], first)) {
+      warning.clear();
       add_published([&](const results::PublishedRow& p) { return p.model == model && p.dataset == dataset; });
     }
   }

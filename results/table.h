@@ -32,6 +32,7 @@ struct TableRow {
   std::string not_run;               // why nothing ran: what is missing and the mend; empty where trials exist
   std::optional<Interval> interval;  // of the accuracy, 95 %: Wilson's of one trial, over seeds and images of several
   Standing standing = Standing::kNone;
+  std::string warning;  // why its numbers are not to be trusted, one sentence; empty: nothing is known against them
   std::vector<LatencyRecord> latencies;  // one for each setting that was timed, in the order of the spec
 };
 

@@ -178,6 +178,7 @@ RowFigures Reduce(const TableRow& row) {
     ReduceDone(done, figures);
     ReducePlans(done, figures);
   }
+  if (!done.empty() && !row.warning.empty()) AddOnce(row.warning, figures.reasons);
   if (!row.not_run.empty()) AddOnce(row.not_run, figures.reasons);
   if (row.trials.empty() && figures.reasons.empty()) AddOnce(kNoReason, figures.reasons);
   return figures;

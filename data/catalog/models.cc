@@ -65,6 +65,20 @@ Preprocessing ReadPreprocessing(TomlTable& model, int64_t image_size) {
   return result;
 }
 
+FloatReference ReadFloatReference(TomlTable& table, const ModelEntry& model) {
+  FloatReference reference;
+  reference.dataset = table.Text("dataset", TextRule::kName, Need::kRequired);
+  reference.top1 = table.Number("top1", 0, 100, Need::kRequired);
+  reference.tolerance = table.Number("tolerance", 0, 100, Need::kRequired);
+  reference.source = table.Text("source", TextRule::kLine, Need::kRequired);
+  for (const FloatReference& other : model.float_references) {
+    if (other.dataset == reference.dataset) {
+      table.Fault(table.PositionOf("dataset"), "'" + other.dataset + "' has a float_reference already");
+    }
+  }
+  return reference;
+}
+
 ModelEntry ReadModel(TomlTable& table) {
   ModelEntry model;
   model.name = table.Text("name", TextRule::kName, Need::kRequired);
@@ -96,6 +110,9 @@ ModelEntry ReadModel(TomlTable& table) {
   model.reference_source = table.Text("reference_source", TextRule::kLine, cited);
   if (!model.reference_top1 && !model.reference_source.empty()) {
     table.Fault(table.PositionOf("reference_source"), "'reference_source' stands without a 'reference_top1'");
+  }
+  for (TomlTable& reference : table.Tables("float_reference", Need::kOptional)) {
+    model.float_references.push_back(ReadFloatReference(reference, model));
   }
   return model;
 }

@@ -15,6 +15,14 @@
 
 namespace ptq::data {
 
+// What float32 measures on one declared data set, on every machine.
+struct FloatReference {
+  std::string dataset;   // name in the catalogue of data sets
+  double top1 = 0;       // percent
+  double tolerance = 0;  // points; further off, a table warns of every number of the model there
+  std::string source;    // who measured it
+};
+
 struct ModelEntry {
   std::string name;   // "deit_tiny_patch16_224", timm's name where there is one
   std::string title;  // "DeiT-T"; how tables and results/published name the architecture
@@ -26,8 +34,9 @@ struct ModelEntry {
   std::vector<std::string> sha256;  // accepted hashes in lower case hex, or their first 8 or more digits; empty: any
   std::string source;               // a sentence or URL: where a person gets the file
   std::string licence;              // of the weights; may be empty
-  std::optional<double> reference_top1;  // percent, of the full validation set
-  std::string reference_source;          // who measured it
+  std::optional<double> reference_top1;          // percent, of the full validation set
+  std::string reference_source;                  // who measured it
+  std::vector<FloatReference> float_references;  // [[model.float_reference]], at most one for a data set
 };
 
 // Whether a weight file with this hash (64 digits) is the entry's; true of every file where no hash is pinned.

@@ -186,6 +186,17 @@ TEST(TableTest, ACollapseIsMarkedAndNamesTheWorstOps) {
   EXPECT_THAT(text, Not(HasSubstr("[2]")));
 }
 
+TEST(TableTest, AWarningStandsByEveryMeasuredRow) {
+  Table table;
+  table.rows = {Row("m", "d", "FP32", 32), Row("m", "d", "MinMax", 8), Row("m", "d", "KL", 8)};
+  for (TableRow& row : table.rows) row.warning = "float32 is off";
+  table.rows[0].trials = table.rows[1].trials = {Done(0, 0.5, 0.5)};
+  const std::string text = Render(table, TableFormat::kText);
+  EXPECT_THAT(text, HasSubstr("[1] float32 is off\n"));
+  EXPECT_THAT(text, HasSubstr("50.00 [1]"));
+  EXPECT_THAT(text, Not(HasSubstr("- [1]"))) << "nothing was measured there";
+}
+
 TEST(TableTest, RowsOfUncommittedSourcesSaySo) {
   Table table;
   for (const char* revision : {"", "0123abc", "0123abc-dirty"}) {
@@ -276,7 +287,9 @@ TEST(TableTest, TimesStandInASecondTable) {
   EXPECT_THAT(text, HasSubstr("latency: 2 settings are not measured yet"));
   EXPECT_THAT(Render(table, TableFormat::kMarkdown), HasSubstr("| 2.00 [1.90, 2.10] |"));
   const std::string csv = Render(table, TableFormat::kCsv);
-  EXPECT_THAT(csv, HasSubstr("published_source,low_percent,high_percent,standing,latency_batch,latency_threads,float_ms,int8_ms,"));
+  EXPECT_THAT(
+      csv,
+      HasSubstr("published_source,low_percent,high_percent,standing,latency_batch,latency_threads,float_ms,int8_ms,"));
   EXPECT_THAT(csv, HasSubstr(",1,1,8.200000,4.100000,2.0000,1.9000,2.1000,0.7500\r\n"));
   EXPECT_THAT(csv, HasSubstr(",,,,,,,,\r\n"));
   const auto json = nlohmann::json::parse(Render(table, TableFormat::kJson));

@@ -83,7 +83,7 @@ TEST(ModelsTest, AllFaultsAtOnceWithTheNearestKey) {
   EXPECT_EQ(FaultsOf(text),
             R"(m.toml:1:1: image_size 64 is not a multiple of patch_size 7
 m.toml:1:1: [[model]] lacks the key 'reference_source'
-m.toml:5:1: unknown key 'dropout' in [[model]]; its keys are classes, depth, distilled, embedded, heads, image_size, )"
+m.toml:5:1: unknown key 'dropout' in [[model]]; its keys are classes, depth, distilled, embedded, float_reference, heads, image_size, )"
             R"(layer_norm_eps, licence, mlp_hidden, name, patch_size, preprocessing, reference_source, )"
             R"(reference_top1, sha256, source, title, weights, width
 m.toml:11:1: unknown key 'distiled' in [[model]]; did you mean 'distilled'?
@@ -91,6 +91,18 @@ m.toml:13:48: 'interpolation' is 'bicubik'; it must be one of bicubic, bilinear;
 m.toml:14:12: 'weights' is '../mine.pth'; a path here may not hold '..'
 m.toml:15:79: 'sha256' is 'FEDCBA98'; it must be 8 to 64 digits of 0-9 and a-f
 m.toml:18:1: unknown key 'reference_sauce' in [[model]]; did you mean 'reference_source'?)");
+}
+
+TEST(ModelsTest, AFloatReferenceBelongsToOneDataSet) {
+  const std::string reference =
+      "[[model.float_reference]]\ndataset = \"mine_test\"\ntop1 = 70.5\ntolerance = 0.2\nsource = \"my run\"\n";
+  const ModelEntry model = ParseModelCatalog(kOwnModel + reference, "m.toml")->models[0];
+  ASSERT_EQ(model.float_references.size(), 1U);
+  EXPECT_EQ(model.float_references[0].dataset, "mine_test");
+  EXPECT_EQ(model.float_references[0].top1, 70.5);
+  EXPECT_EQ(model.float_references[0].tolerance, 0.2);
+  EXPECT_THAT(FaultsOf(kOwnModel + reference + reference), HasSubstr("'mine_test' has a float_reference already"));
+  EXPECT_THAT(FaultsOf(kOwnModel + Replaced(reference, "tolerance = 0.2\n", "")), HasSubstr("'tolerance'"));
 }
 
 TEST(ModelsTest, CropAndImageSizeAgree) {
