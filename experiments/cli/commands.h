@@ -87,6 +87,8 @@ int Compare(const GlobalFlags& global, const CompareFlags& flags);  // two store
 int ContactSheet(const GlobalFlags& global, const ContactSheetFlags& flags);
 int VerifyData(const GlobalFlags& global, const std::vector<std::string>& names);
 int VerifyResults(const GlobalFlags& global);
+int DbMerge(const std::string& target, const std::string& source);   // results files
+int DbExport(const GlobalFlags& global, const std::string& format);  // v_trial to stdout
 
 // Prints "ptqbench: <error>" to stderr, one line per line of the message, and returns the exit code of its kind.
 int Fail(const Error& error);

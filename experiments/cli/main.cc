@@ -185,6 +185,21 @@ int Main(int argc, char** argv) {
   auto* verify_results = verify_command->add_subcommand("results", "The SQLite file");
   verify_results->callback([&] { code = cli::VerifyResults(global); });
 
+  auto* db_command = app.add_subcommand("db", "Check, merge or export results files");
+  db_command->require_subcommand(1);
+  db_command->fallthrough();
+  db_command->add_subcommand("check", "The file against itself, as `verify results`")->callback([&] {
+    code = cli::VerifyResults(global);
+  });
+  std::string merge_target, merge_source, export_format;
+  auto* db_merge = db_command->add_subcommand("merge", "Add to file A the trials of file B that it lacks");
+  db_merge->add_option("A", merge_target, "The file that grows; made where absent")->required();
+  db_merge->add_option("B", merge_source, "The file that is read")->required();
+  db_merge->callback([&] { code = cli::DbMerge(merge_target, merge_source); });
+  auto* db_export = db_command->add_subcommand("export", "Print every trial, one row each");
+  db_export->add_option("FORMAT", export_format, "csv or json")->required();
+  db_export->callback([&] { code = cli::DbExport(global, export_format); });
+
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
