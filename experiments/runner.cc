@@ -18,6 +18,7 @@
 #include "experiments/plan_text.h"
 #include "experiments/system_info.h"
 #include "experiments/trial_latency.h"
+#include "results/comparison.h"
 
 namespace ptq::experiments {
 namespace {
@@ -94,7 +95,6 @@ Result<std::unique_ptr<exec::Executor>> MakeExecutor(const Trial& trial, const v
   return std::unique_ptr<exec::Executor>(std::move(executor));
 }
 
-// Fills what came out.  On an error the record holds what was known before it.
 std::vector<int64_t> FirstImages(int64_t count) {
   std::vector<int64_t> indices(count);
   std::iota(indices.begin(), indices.end(), int64_t{0});
@@ -120,13 +120,11 @@ Result<std::string> WorstOps(const vit::VitModel& model, const method::Plan& pla
 }
 
 double TopOneFraction(const results::TrialRecord& record) {
-  double right = 0;
-  for (size_t i = 0; i < record.predictions.size(); ++i) {
-    right += record.predictions[i].top[0] == record.dataset.labels[i] ? 1 : 0;
-  }
-  return right / static_cast<double>(record.predictions.size());
+  const std::vector<bool> right = results::RightAnswers(record.predictions, record.dataset.labels);
+  return static_cast<double>(std::count(right.begin(), right.end(), true)) / static_cast<double>(right.size());
 }
 
+// Fills what came out.  On an error the record holds what was known before it.
 Status Measure(const Trial& trial, ModelLoader& models, PictureCache& pictures, TrialCheckpoint& checkpoint,
                Progress& progress, const std::optional<double>& float_top1, results::TrialRecord& record,
                method::Plan* plan) {

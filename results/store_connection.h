@@ -3,6 +3,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/base/error.h"
 #include "results/sqlite_database.h"
@@ -16,6 +17,9 @@ struct Store::Connection {
 
 // Opens the file as Store::Open promises: checked to be ptqbench's, of this schema, created where asked.
 Result<Database> OpenResults(const std::string& path, Store::Mode mode);
+
+// The columns of a table or view, in their order.
+Result<std::vector<std::string>> ColumnsOf(const Database& database, const std::string& table);
 
 // The row of a host or build, inserted where there is none.
 Result<int64_t> StoreHost(const Database& database, const HostRecord& host);

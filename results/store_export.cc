@@ -9,10 +9,6 @@
 namespace ptq::results {
 namespace {
 
-std::string Join(const std::vector<std::string>& parts, const char* separator) {
-  return fmt::format("{}", fmt::join(parts, separator));
-}
-
 // The rows of a query of one column, each once behind `separator` but the first.
 Result<std::string> Rows(const Database& database, const std::string& sql, const char* separator) {
   PTQ_ASSIGN_OR_RETURN(Statement rows, database.Prepare(sql));
@@ -33,25 +29,23 @@ Result<std::string> ExportTrials(const std::string& path, const std::string& for
     return InvalidArgument(fmt::format("'{}' is no format of an export; there are csv and json", format));
   }
   PTQ_ASSIGN_OR_RETURN(const Database database, OpenResults(path, Store::Mode::kReadOnly));
-  PTQ_ASSIGN_OR_RETURN(Statement columns, database.Prepare("SELECT name FROM pragma_table_info('v_trial')"));
-  std::vector<std::string> names, fields, members;
-  while (true) {
-    PTQ_ASSIGN_OR_RETURN(const bool row, columns.Next());
-    if (!row) break;
-    const std::string name = columns.Text(0);
-    names.push_back(name);
+  PTQ_ASSIGN_OR_RETURN(const std::vector<std::string> names, ColumnsOf(database, "v_trial"));
+  std::vector<std::string> fields, members;
+  for (const std::string& name : names) {
     fields.push_back(fmt::format(
         R"(CASE typeof({0}) WHEN 'text' THEN '"' || replace({0}, '"', '""') || '"' ELSE ifnull({0}, '') END)", name));
     members.push_back(fmt::format("'{0}', {0}", name));
   }
   constexpr char kInOrder[] = " FROM v_trial ORDER BY (SELECT max(id) FROM trial WHERE trial_key = v_trial.trial_key)";
   if (format == "csv") {
-    PTQ_ASSIGN_OR_RETURN(const std::string rows,
-                         Rows(database, "SELECT " + Join(fields, " || ',' || ") + kInOrder, "\r\n"));
-    return Join(names, ",") + "\r\n" + rows + (rows.empty() ? "" : "\r\n");
+    PTQ_ASSIGN_OR_RETURN(
+        const std::string rows,
+        Rows(database, fmt::format("SELECT {}{}", fmt::join(fields, " || ',' || "), kInOrder), "\r\n"));
+    return fmt::format("{}\r\n{}{}", fmt::join(names, ","), rows, rows.empty() ? "" : "\r\n");
   }
-  PTQ_ASSIGN_OR_RETURN(const std::string rows,
-                       Rows(database, "SELECT json_object(" + Join(members, ", ") + ")" + kInOrder, ",\n    "));
+  PTQ_ASSIGN_OR_RETURN(
+      const std::string rows,
+      Rows(database, fmt::format("SELECT json_object({}){}", fmt::join(members, ", "), kInOrder), ",\n    "));
   return fmt::format("{{\n  \"schema_version\": 1,\n  \"trials\": [{}{}{}]\n}}\n", rows.empty() ? "" : "\n    ", rows,
                      rows.empty() ? "" : "\n  ");
 }

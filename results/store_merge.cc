@@ -18,21 +18,6 @@ constexpr const char* kShared[] = {"host", "build", "experiment", "dataset"};
 constexpr const char* kOfTrial[] = {"calibration_image", "operand",    "prediction",   "allocation", "note",
                                     "simulated_only",    "norm_input", "operand_extra"};
 
-Result<std::vector<std::string>> ColumnsOf(const Database& database, const std::string& table) {
-  PTQ_ASSIGN_OR_RETURN(Statement columns, database.Prepare("SELECT name FROM pragma_table_info(?) ORDER BY cid"));
-  columns.BindText(table);
-  std::vector<std::string> names;
-  while (true) {
-    PTQ_ASSIGN_OR_RETURN(const bool row, columns.Next());
-    if (!row) return names;
-    names.push_back(columns.Text(0));
-  }
-}
-
-std::string Join(const std::vector<std::string>& parts, const char* separator) {
-  return fmt::format("{}", fmt::join(parts, separator));
-}
-
 Status MergeShared(const Database& database, const std::string& table) {
   PTQ_ASSIGN_OR_RETURN(const std::vector<std::string> columns, ColumnsOf(database, table));
   std::vector<std::string> values, equal;
@@ -41,14 +26,13 @@ Status MergeShared(const Database& database, const std::string& table) {
     values.push_back(column);
     equal.push_back(fmt::format("ours.{0} = theirs.{0}", column));
   }
-  const std::string names = Join(values, ", "), same = Join(equal, " AND ");
   return database.Execute(
       fmt::format("INSERT INTO main.{0} ({1}) SELECT {1} FROM source.{0} AS theirs "
                   "WHERE NOT EXISTS (SELECT 1 FROM main.{0} AS ours WHERE {2});"
                   "CREATE TEMP TABLE map_{0} AS SELECT theirs.id AS old, ours.id AS new "
                   "FROM source.{0} AS theirs JOIN main.{0} AS ours ON {2};"
                   "CREATE UNIQUE INDEX temp.map_{0}_old ON map_{0} (old);",
-                  table, names, same));
+                  table, fmt::join(values, ", "), fmt::join(equal, " AND ")));
 }
 
 Status CheckImages(const Database& database, const std::string& source) {
@@ -97,7 +81,7 @@ Status CopyRows(const Database& database, const std::string& table, const std::s
     }
   }
   return database.Execute(fmt::format("INSERT INTO main.{0} ({1}) SELECT {2} FROM source.{0} AS theirs {3}", table,
-                                      Join(names, ", "), Join(values, ", "), rows));
+                                      fmt::join(names, ", "), fmt::join(values, ", "), rows));
 }
 
 Status MergeTrials(const Database& database) {

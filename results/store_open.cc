@@ -133,4 +133,15 @@ Result<Database> OpenResults(const std::string& path, Store::Mode mode) {
   return mode == Store::Mode::kReadOnly ? OpenForReading(file) : OpenForWriting(file);
 }
 
+Result<std::vector<std::string>> ColumnsOf(const Database& database, const std::string& table) {
+  PTQ_ASSIGN_OR_RETURN(Statement columns, database.Prepare("SELECT name FROM pragma_table_info(?) ORDER BY cid"));
+  columns.BindText(table);
+  std::vector<std::string> names;
+  while (true) {
+    PTQ_ASSIGN_OR_RETURN(const bool row, columns.Next());
+    if (!row) return names;
+    names.push_back(columns.Text(0));
+  }
+}
+
 }  // namespace ptq::results
