@@ -73,6 +73,7 @@ results::TrialRecord Describe(const Trial& trial, const ExperimentSpec& spec) {
   record.exec_mode = trial.exec_mode();
   record.numerics_version = kNumericsVersion;
   record.threads = at::get_num_threads();
+  record.affinity = UsableCpus();
   record.host = ThisHost();
   record.build = ThisBuild();
   return record;

@@ -253,6 +253,12 @@ Status StoreAllocation(const Database& database, int64_t trial_id, const std::st
   return insert.BindInt(trial_id).BindText(json).Run();
 }
 
+Status StoreAffinity(const Database& database, int64_t trial_id, const std::string& cpus) {
+  if (cpus.empty()) return OkStatus();
+  PTQ_ASSIGN_OR_RETURN(Statement insert, database.Prepare("INSERT INTO affinity (trial_id, cpus) VALUES (?, ?)"));
+  return insert.BindInt(trial_id).BindText(cpus).Run();
+}
+
 Status StorePredictions(const Database& database, int64_t trial_id, const std::vector<Prediction>& predictions) {
   PTQ_ASSIGN_OR_RETURN(Statement insert,
                        database.Prepare("INSERT INTO prediction (trial_id, position, top1, top2, top3, top4, top5) "
@@ -321,6 +327,7 @@ Status Store::Insert(const TrialRecord& trial) {
   PTQ_RETURN_IF_ERROR(StoreExtras(database, id, trial.norm_inputs));
   PTQ_RETURN_IF_ERROR(StoreNotes(database, id, trial));
   PTQ_RETURN_IF_ERROR(StoreAllocation(database, id, trial.allocation_json));
+  PTQ_RETURN_IF_ERROR(StoreAffinity(database, id, trial.affinity));
   PTQ_RETURN_IF_ERROR(StorePredictions(database, id, trial.predictions));
   return transaction.Commit();
 }

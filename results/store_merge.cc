@@ -15,8 +15,8 @@ namespace fs = std::filesystem;
 // Rows that are equal in all but their id are one row.  `map_<table>` holds the id of either file.
 constexpr const char* kShared[] = {"host", "build", "experiment", "dataset"};
 // What belongs to one trial, by trial_id.
-constexpr const char* kOfTrial[] = {"calibration_image", "operand",    "prediction",   "allocation", "note",
-                                    "simulated_only",    "norm_input", "operand_extra"};
+constexpr const char* kOfTrial[] = {"calibration_image", "operand",    "prediction",    "allocation", "note",
+                                    "simulated_only",    "norm_input", "operand_extra", "affinity"};
 
 Status MergeShared(const Database& database, const std::string& table) {
   PTQ_ASSIGN_OR_RETURN(const std::vector<std::string> columns, ColumnsOf(database, table));
@@ -68,11 +68,12 @@ Status CopyRows(const Database& database, const std::string& table, const std::s
   PTQ_ASSIGN_OR_RETURN(const std::vector<std::string> columns, ColumnsOf(database, table));
   std::vector<std::string> names, values;
   for (const std::string& column : columns) {
-    if (column == "id" && table != "trial") continue;  // counted up by SQLite
+    const bool keeps_id = table == "trial" || table == "sensitivity";  // others refer to it
+    if (column == "id" && !keeps_id) continue;                         // counted up by SQLite
     names.push_back(column);
     const bool refers = column.size() > 3 && column.substr(column.size() - 3) == "_id" && column != "image_id";
     if (column == "id") {
-      values.push_back("(SELECT new FROM temp.map_trial WHERE old = theirs.id)");
+      values.push_back(fmt::format("(SELECT new FROM temp.map_{} WHERE old = theirs.id)", table));
     } else if (refers) {
       values.push_back(fmt::format("(SELECT new FROM temp.map_{} WHERE old = theirs.{})",
                                    column.substr(0, column.size() - 3), column));
@@ -114,12 +115,25 @@ Status MergeLatencies(const Database& database) {
                   "WHERE theirs.id NOT IN (SELECT id FROM temp.known_latency) ORDER BY theirs.id");
 }
 
+Status MergeSensitivities(const Database& database) {
+  PTQ_RETURN_IF_ERROR(database.Execute(
+      "CREATE TEMP TABLE map_sensitivity (old INTEGER PRIMARY KEY, new INTEGER NOT NULL);"
+      "INSERT INTO temp.map_sensitivity SELECT id, (SELECT coalesce(max(id), 0) FROM main.sensitivity)"
+      " + row_number() OVER (ORDER BY id) FROM source.sensitivity AS theirs "
+      "WHERE NOT EXISTS (SELECT 1 FROM main.sensitivity AS ours WHERE ours.weights_sha256 = theirs.weights_sha256"
+      " AND ours.method = theirs.method AND ours.grouping = theirs.grouping"
+      " AND ours.finished_utc = theirs.finished_utc);"));
+  PTQ_RETURN_IF_ERROR(CopyRows(database, "sensitivity", "JOIN temp.map_sensitivity ON old = theirs.id ORDER BY new"));
+  return CopyRows(database, "sensitivity_cell", "JOIN temp.map_sensitivity ON old = theirs.sensitivity_id");
+}
+
 Status Merge(const Database& database, const std::string& source) {
   for (const char* table : kShared) PTQ_RETURN_IF_ERROR(MergeShared(database, table));
   PTQ_RETURN_IF_ERROR(CheckImages(database, source));
   PTQ_RETURN_IF_ERROR(MergeImages(database));
   PTQ_RETURN_IF_ERROR(MergeTrials(database));
-  return MergeLatencies(database);
+  PTQ_RETURN_IF_ERROR(MergeLatencies(database));
+  return MergeSensitivities(database);
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kApplicationId = 1347703106;  // "PTQB", as schema.sql sets it
-constexpr int64_t kSchemaVersion = 4;
+constexpr int64_t kSchemaVersion = 5;
 constexpr int kFirstSqliteWithStrictTables = 3037000;
 
 // Version 1, and what each later version adds to the one before it.
@@ -24,6 +24,8 @@ constexpr const char* kSchemaSteps[kSchemaVersion] = {
 #include "results/schema_3_sql.inc"
     ,
 #include "results/schema_4_sql.inc"
+    ,
+#include "results/schema_5_sql.inc"
 };
 
 // The version of the schema that a file holds; 0: it is empty.

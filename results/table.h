@@ -32,6 +32,12 @@ struct TableRow {
   std::string not_run;               // why nothing ran: what is missing and the mend; empty where trials exist
   std::optional<Interval> interval;  // of the accuracy, 95 %: Wilson's of one trial, over seeds and images of several
   Standing standing = Standing::kNone;
+  // Of being as good as the best row there: McNemar's exact p, or over several seeds a sign-flip p of the images;
+  // adjusted for all such comparisons of the table (Holm).  Absent of the best itself and where there is no standing.
+  std::optional<double> adjusted_p;
+  // What the published figure and the measured one say of each other: "agrees", "higher", "lower", "not comparable";
+  // empty: nothing is published of this row, or nothing measured.  The reason is one sentence.
+  std::string verdict, verdict_reason;
   std::string warning;  // why its numbers are not to be trusted, one sentence; empty: nothing is known against them
   std::vector<LatencyRecord> latencies;  // one for each setting that was timed, in the order of the spec
 };

@@ -12,6 +12,7 @@
 
 #include "data/files/sha256.h"
 #include "results/latency_record.h"
+#include "results/sensitivity_record.h"
 #include "results/store.h"
 
 namespace ptq::results {
@@ -61,6 +62,7 @@ inline TrialRecord SampleTrial(const std::string& text, int images, int right, c
   trial.started_utc = "2026-01-31T12:00:00Z";
   trial.finished_utc = "2026-01-31T12:00:04Z";
   trial.threads = 2;
+  trial.affinity = "0-1";
   trial.host = {"cpu", "avx2 sse2", 8, int64_t{16} << 30, "Linux 6.1"};
   trial.build = {"0.1.0", "abc", "g++ 12", "-O3", "LibTorch"};
   for (int i = 0; i < images; ++i) {
@@ -133,6 +135,29 @@ inline LatencyRecord SampleLatency(const std::string& trial_key) {
   record.clock_drift = 0.015625;
   record.kernels = {{"blocks.0.attn.qkv", true, "brg:\"x\"", 1000}, {"head", false, "jit:gemm f32", int64_t{1} << 40}};
   record.finished_utc = "2026-01-31T12:00:09Z";
+  return record;
+}
+
+// Two parts of a model at two widths on ten images.
+inline SensitivityRecord SampleSensitivity() {
+  SensitivityRecord record;
+  record.model = "deit_tiny";
+  record.weights_sha256 = "w1";
+  record.dataset = {"set10", "m10", {}, {}};
+  record.images = 10;
+  record.calibration_dataset = "calib";
+  record.calibration_manifest_sha256 = "c1";
+  record.calib_images = 3;
+  record.method = "min_max";
+  record.grouping = "op";
+  record.float_top1_correct = 8;
+  record.cells = {{"blocks.0.mlp.fc1", 8, 41.5, 0, 8},
+                  {"blocks.0.mlp.fc1", 4, 9.25, 3, 6},
+                  {"head", 8, {}, 0, 8},
+                  {"head", 4, 15.5, 1, 7}};
+  record.host = {"cpu", "avx2 sse2", 8, int64_t{16} << 30, "Linux 6.1"};
+  record.build = {"0.1.0", "abc", "g++ 12", "-O3", "LibTorch"};
+  record.finished_utc = "2026-01-31T12:00:19Z";
   return record;
 }
 

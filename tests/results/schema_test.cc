@@ -22,6 +22,7 @@ class SchemaTest : public ::testing::Test {
     mixed.allocation_json = kSampleAllocation;
     ASSERT_TRUE(store.Insert(mixed).ok());
     ASSERT_TRUE(store.Insert(SampleTrialWithExtras("x")).ok());
+    ASSERT_TRUE(store.InsertSensitivity(SampleSensitivity()).ok());
     ASSERT_TRUE(store.InsertLatency(SampleLatency(mixed.trial_key)).ok());
   }
   std::vector<std::string> Names(const char* type) {
@@ -43,7 +44,7 @@ TEST_F(SchemaTest, ViewColumnsAreFrozen) {
 TEST_F(SchemaTest, FileSaysWhatItIs) {
   RawSqlite raw(path_);
   EXPECT_THAT(raw.Query("PRAGMA application_id"), ElementsAre("1347703106"));
-  EXPECT_THAT(raw.Query("PRAGMA user_version"), ElementsAre("4"));
+  EXPECT_THAT(raw.Query("PRAGMA user_version"), ElementsAre("5"));
   EXPECT_THAT(raw.Query("PRAGMA journal_mode"), ElementsAre("wal"));
   EXPECT_EQ(ReadBytes(path_).substr(68, 4), "PTQB");
   EXPECT_THAT(raw.Query("SELECT key FROM meta ORDER BY key"), ElementsAre("created_utc", "created_with", "format"));
@@ -138,6 +139,7 @@ TEST(SchemaTextTest, ReleasedVersionsAreFrozen) {
   EXPECT_EQ(statements("results/schema.sql"), statements("tests/results/golden/schema_1.sql"));
   EXPECT_EQ(statements("results/schema_2.sql"), statements("tests/results/golden/schema_2.sql"));
   EXPECT_EQ(statements("results/schema_3.sql"), statements("tests/results/golden/schema_3.sql"));
+  EXPECT_EQ(statements("results/schema_4.sql"), statements("tests/results/golden/schema_4.sql"));
 }
 
 TEST_F(SchemaTest, EveryQueryOfTheFormatPageRuns) {
@@ -148,9 +150,9 @@ TEST_F(SchemaTest, EveryQueryOfTheFormatPageRuns) {
     const size_t begin = at + 7;
     rows.push_back(raw.Query(page.substr(begin, page.find("```", begin) - begin)).size());
   }
-  // three done trials; two operands and two groups of the mixed one; two notes; one row of times; one image that only
-  // the float model gets right, in each of the two quantized trials
-  EXPECT_THAT(rows, ElementsAre(3, 2, 2, 2, 1, 2));
+  // three done trials; two operands and two groups of the mixed one; two notes; one row of times; four cells of
+  // sensitivity; one image that only the float model gets right, in each of the two quantized trials
+  EXPECT_THAT(rows, ElementsAre(3, 2, 2, 2, 1, 4, 2));
 }
 
 TEST_F(SchemaTest, TheFormatPageNamesEveryTableAndColumnOfTheView) {

@@ -35,6 +35,7 @@ class StoreMergeTest : public ::testing::Test {
     }
     ASSERT_TRUE(store.InsertLatency(SampleLatency(extras.trial_key)).ok());
     ASSERT_TRUE(store.InsertLatency(SampleLatency("")).ok());
+    ASSERT_TRUE(store.InsertSensitivity(SampleSensitivity()).ok());
   }
   void Insert(const std::string& path, const TrialRecord& trial) {
     ASSERT_TRUE(Store::Open(path, Store::Mode::kReadWrite).value().Insert(trial).ok());

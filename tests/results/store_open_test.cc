@@ -82,9 +82,9 @@ TEST_F(StoreOpenTest, AnotherProgramsDatabaseStaysAsItIs) {
 
 TEST_F(StoreOpenTest, ANewerSchemaStaysAsItIs) {
   ASSERT_TRUE(Store::Open(path_, Store::Mode::kReadWrite).ok());
-  ASSERT_EQ(RawSqlite(path_).Run("PRAGMA user_version = 5"), "");
+  ASSERT_EQ(RawSqlite(path_).Run("PRAGMA user_version = 6"), "");
   const std::string before = ReadBytes(path_);
-  ExpectRefused(path_, ErrorCode::kUnsupported, "written by a newer ptqbench (schema 5; this one knows 4)");
+  ExpectRefused(path_, ErrorCode::kUnsupported, "written by a newer ptqbench (schema 6; this one knows 5)");
   EXPECT_EQ(ReadBytes(path_), before);
 }
 
@@ -169,7 +169,7 @@ TEST_P(OlderVersionTest, GetsWhatItLacksAndKeepsItsRows) {
   const std::vector<std::string> before = Rows();
   Store store = Store::Open(path_, Store::Mode::kReadWrite).value();
   EXPECT_EQ(Rows(), before);
-  EXPECT_EQ(Version(), "4");
+  EXPECT_EQ(Version(), "5");
   ExpectOldTrial(store);
   TrialRecord full = SampleTrialWithExtras("new");
   full.allocation_json = kSampleAllocation;
@@ -196,16 +196,18 @@ TEST_P(OlderVersionTest, BecomesTheSchemaOfAFreshFile) {
 }
 
 TEST_P(OlderVersionTest, AnUpgradeThatFailsLeavesTheVersion) {
-  ASSERT_EQ(RawSqlite(path_).Run("CREATE TABLE latency_comparison (x)"), "");
+  ASSERT_EQ(RawSqlite(path_).Run("CREATE TABLE sensitivity (x)"), "");
   const std::vector<std::string> before = Rows();
   EXPECT_FALSE(Store::Open(path_, Store::Mode::kReadWrite).ok());
   EXPECT_EQ(Rows(), before);
   EXPECT_EQ(Version(), std::to_string(GetParam()));
   EXPECT_THAT(RawSqlite(path_).Query("SELECT count(*) FROM pragma_table_info('v_trial')"),
-              ::testing::ElementsAre(GetParam() >= 3 ? "21" : "20"));
+              ::testing::ElementsAre(GetParam() >= 4   ? "23"
+                                     : GetParam() == 3 ? "21"
+                                                       : "20"));
 }
 
-INSTANTIATE_TEST_SUITE_P(Versions, OlderVersionTest, ::testing::Values(1, 2, 3));
+INSTANTIATE_TEST_SUITE_P(Versions, OlderVersionTest, ::testing::Values(1, 2, 3, 4));
 
 TEST_F(StoreOpenTest, AnEmptyFileIsFilledByWritingAndRefusedByReading) {
   WriteBytes(path_, "");

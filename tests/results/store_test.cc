@@ -397,5 +397,56 @@ TEST_F(StoreTest, VerifyFindsWhatDoesNotFit) {
                           HasSubstr("names 0 of its 3 calibration images")));
 }
 
+TEST_F(StoreTest, ARecordComesBackAsItWasGiven) {
+  Store store = Store::Open(path_, Store::Mode::kReadWrite).value();
+  const TrialRecord given = SampleTrialWithExtras("whole");
+  ASSERT_TRUE(store.Insert(given).ok());
+  const TrialRecord read = store.Record(given.trial_key).value().value();
+  EXPECT_EQ(read.trial_text, given.trial_text);
+  EXPECT_EQ(read.spec_text, given.spec_text);
+  EXPECT_EQ(read.geometry, given.geometry);
+  EXPECT_EQ(read.dataset.labels, given.dataset.labels);
+  EXPECT_EQ(read.calibration_ids, given.calibration_ids);
+  EXPECT_EQ(read.parameters, given.parameters);
+  EXPECT_EQ(read.w_bits, 8);
+  EXPECT_EQ(read.seed, given.seed);
+  EXPECT_EQ(read.operands.size(), 2U);
+  EXPECT_EQ(read.norm_inputs.size(), 2U);
+  EXPECT_EQ(read.notes, given.notes);
+  EXPECT_EQ(read.predictions.size(), 4U);
+  EXPECT_EQ(read.evaluate_seconds, 2.5);
+  EXPECT_EQ(read.peak_rss_bytes, int64_t{3} << 30);
+  EXPECT_EQ(read.finished_utc, given.finished_utc);
+  EXPECT_EQ(read.threads, 2);
+  EXPECT_EQ(read.affinity, "0-1");
+  EXPECT_EQ(read.host.cpu_flags, given.host.cpu_flags);
+  EXPECT_EQ(read.host.memory_bytes, given.host.memory_bytes);
+  EXPECT_EQ(read.build.libraries, given.build.libraries);
+  EXPECT_FALSE(store.Record(data::Sha256("absent")).value().has_value());
+}
+
+TEST_F(StoreTest, SensitivitiesComeBackTheLatestOfEach) {
+  Store store = Store::Open(path_, Store::Mode::kReadWrite).value();
+  SensitivityRecord record = SampleSensitivity();
+  ASSERT_TRUE(store.InsertSensitivity(record).ok());
+  record.cells[1].changed = 4;
+  ASSERT_TRUE(store.InsertSensitivity(record).ok());
+  record.grouping = "block";
+  ASSERT_TRUE(store.InsertSensitivity(record).ok());
+  const std::vector<SensitivityRecord> read = store.Sensitivities().value();
+  ASSERT_EQ(read.size(), 2U);
+  ASSERT_EQ(read[0].cells.size(), 4U);
+  EXPECT_EQ(read[0].cells[1].unit, "blocks.0.mlp.fc1");
+  EXPECT_EQ(read[0].cells[1].changed, 4);
+  EXPECT_EQ(read[0].cells[1].signal_to_noise_db, 9.25);
+  EXPECT_FALSE(read[0].cells[2].signal_to_noise_db.has_value());
+  EXPECT_EQ(read[0].float_top1_correct, 8);
+  EXPECT_EQ(read[1].grouping, "block");
+  record.cells.push_back(record.cells[0]);
+  EXPECT_EQ(store.InsertSensitivity(record).error().code, ErrorCode::kInvalidArgument);
+  record.cells.clear();
+  EXPECT_EQ(store.InsertSensitivity(record).error().code, ErrorCode::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace ptq::results
