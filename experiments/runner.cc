@@ -6,14 +6,17 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
+#include <list>
 #include <numeric>
 #include <optional>
+#include <thread>
 
 #include "core/exec/integer/integer_executor.h"
 #include "core/method/op_noise.h"
 #include "data/files/sha256.h"
 #include "data/weights/checkpoint.h"
 #include "experiments/evaluate.h"
+#include "experiments/evaluation_checkpoint.h"
 #include "experiments/image_source.h"
 #include "experiments/plan_text.h"
 #include "experiments/system_info.h"
@@ -26,7 +29,9 @@ namespace {
 // A quantized model with less than this share of float32's accuracy has collapsed; its noisiest ops are noted.
 constexpr double kCollapsed = 0.5;
 constexpr int64_t kNoiseImages = 8;
+constexpr double kKeepSeconds = 0.5;  // between two moments at which an evaluation keeps what it has
 constexpr size_t kWorstOps = 3;
+constexpr std::chrono::milliseconds kClaimPause(200);
 
 class Stopwatch {
  public:
@@ -125,10 +130,50 @@ double TopOneFraction(const results::TrialRecord& record) {
   return static_cast<double>(std::count(right.begin(), right.end(), true)) / static_cast<double>(right.size());
 }
 
+// Runs the executor on the images that `checkpoint` has no answers for, in the batches that an undisturbed run has.
+Status EvaluateTrial(const Trial& trial, exec::Executor& executor, const data::Dataset& cropped,
+                     EvaluationCheckpoint& checkpoint, Progress& progress, results::TrialRecord& record) {
+  const Workload& w = *trial.workload;
+  const auto count = static_cast<int64_t>(w.images.dataset->samples().size());
+  const int64_t batch_size = EvaluationBatchSize(w.model.config);
+  PTQ_ASSIGN_OR_RETURN(record.predictions, checkpoint.Find());
+  const auto begin = static_cast<int64_t>(record.predictions.size());
+  if (begin > count || (begin % batch_size != 0 && begin < count)) {
+    return Internal("the kept answers of the evaluation are not whole batches; give --no-checkpoint");
+  }
+  std::vector<int64_t> rest(count - begin);
+  std::iota(rest.begin(), rest.end(), begin);
+  DatasetImageSource images(cropped, rest, AfterCrop(w.preprocessing()));
+  const Stopwatch watch;
+  double kept_at = 0;
+  const auto keep = [&]() -> Status {
+    const double now = watch.Seconds();
+    const double seconds = now - kept_at;
+    kept_at = now;
+    return checkpoint.Keep(record.predictions, seconds);
+  };
+  Status evaluated =
+      rest.empty() ? OkStatus()
+                   : Evaluate(executor, images, batch_size, progress, [&](int64_t, const TopClasses& top) -> Status {
+                       results::Prediction prediction;
+                       std::copy(top.classes.begin(), top.classes.end(), prediction.top.begin());
+                       record.predictions.push_back(prediction);
+                       const bool whole = static_cast<int64_t>(record.predictions.size()) % batch_size == 0;
+                       return whole && watch.Seconds() - kept_at > kKeepSeconds ? keep() : OkStatus();
+                     });
+  if (!evaluated.ok() && evaluated.error().code == ErrorCode::kInterrupted &&
+      static_cast<int64_t>(record.predictions.size()) % batch_size == 0) {
+    PTQ_RETURN_IF_ERROR(keep());
+  }
+  PTQ_RETURN_IF_ERROR(evaluated);
+  record.evaluate_seconds = watch.Seconds() + checkpoint.saved_seconds();
+  return OkStatus();
+}
+
 // Fills what came out.  On an error the record holds what was known before it.
-Status Measure(const Trial& trial, ModelLoader& models, PictureCache& pictures, TrialCheckpoint& checkpoint,
-               Progress& progress, const std::optional<double>& float_top1, results::TrialRecord& record,
-               method::Plan* plan) {
+Status Measure(const Trial& trial, ModelLoader& models, PictureCache& pictures, results::CheckpointStore* checkpoints,
+               TrialCheckpoint& checkpoint, Progress& progress, const std::optional<double>& float_top1,
+               results::TrialRecord& record, method::Plan* plan) {
   const Workload& w = *trial.workload;
   PTQ_ASSIGN_OR_RETURN(const std::shared_ptr<const vit::VitModel> model, models.Load(w.model, w.weights));
   PTQ_ASSIGN_OR_RETURN(QuantizedTrial quantized, QuantizeTrial(trial, *model, pictures, checkpoint, progress));
@@ -145,18 +190,10 @@ Status Measure(const Trial& trial, ModelLoader& models, PictureCache& pictures, 
                        MakeExecutor(trial, *model, quantized.plan, record.notes));
   const auto count = static_cast<int64_t>(w.images.dataset->samples().size());
   const auto cropped = pictures.Open(*w.images.dataset, w.preprocessing(), count);
-  DatasetImageSource images(*cropped, FirstImages(count), AfterCrop(w.preprocessing()));
-  const Stopwatch watch;
-  PTQ_RETURN_IF_ERROR(Evaluate(*executor, images, EvaluationBatchSize(w.model.config), progress,
-                               [&](int64_t, const TopClasses& top) -> Status {
-                                 results::Prediction prediction;
-                                 std::copy(top.classes.begin(), top.classes.end(), prediction.top.begin());
-                                 record.predictions.push_back(prediction);
-                                 return OkStatus();
-                               }));
-  record.evaluate_seconds = watch.Seconds();
+  EvaluationCheckpoint evaluation(checkpoints, EvaluationScope(trial, quantized.plan), trial.key);
+  PTQ_RETURN_IF_ERROR(EvaluateTrial(trial, *executor, *cropped, evaluation, progress, record));
   if (float_top1 && TopOneFraction(record) < kCollapsed * *float_top1) {
-    DatasetImageSource few(*cropped, FirstImages(std::min(kNoiseImages, images.count())), AfterCrop(w.preprocessing()));
+    DatasetImageSource few(*cropped, FirstImages(std::min(kNoiseImages, count)), AfterCrop(w.preprocessing()));
     PTQ_ASSIGN_OR_RETURN(record.notes["worst_ops"], WorstOps(*model, quantized.plan, few));
   }
   if (plan != nullptr) {
@@ -215,12 +252,12 @@ Result<results::TrialRecord> RunTrial(const Trial& trial, const ExperimentSpec& 
                                       PictureCache& pictures, results::CheckpointStore* checkpoints, Progress& progress,
                                       const std::optional<double>& float_top1, method::Plan* plan) {
   results::TrialRecord record = Describe(trial, spec);
-  TrialCheckpoint checkpoint(checkpoints, trial.is_float() ? "" : CheckpointScope(trial));
+  TrialCheckpoint checkpoint(checkpoints, trial.is_float() ? "" : CheckpointScope(trial), trial.key);
   record.started_utc = UtcNow();
   ResetPeakMemory();
   Status status;
   try {
-    status = Measure(trial, models, pictures, checkpoint, progress, float_top1, record, plan);
+    status = Measure(trial, models, pictures, checkpoints, checkpoint, progress, float_top1, record, plan);
   } catch (const std::exception& exception) {
     const std::string text = exception.what();
     status = Internal(text.substr(0, text.find('\n')));
@@ -262,6 +299,56 @@ struct Task {
   bool whole;
 };
 
+// Hands out tasks that no other process works on; where others have all that is left, waits for them.
+class Queue {
+ public:
+  Queue(std::vector<Task> tasks, TrialClaims* claims)
+      : tasks_(tasks.begin(), tasks.end()), count_(static_cast<int64_t>(tasks.size())), claims_(claims) {}
+
+  bool empty() const { return tasks_.empty(); }
+  int64_t count() const { return count_; }
+
+  // The task before counts as finished.  Errors: Io, Interrupted.
+  Result<Task> Next(Progress& progress) {
+    ReleaseLast();
+    for (bool waits = false; true; waits = true) {
+      for (auto task = tasks_.begin(); task != tasks_.end(); ++task) {
+        PTQ_ASSIGN_OR_RETURN(const bool mine,
+                             claims_ == nullptr ? Result<bool>(true) : claims_->Claim(task->trial->key));
+        if (!mine) {
+          continue;
+        }
+        const Task found = *task;
+        tasks_.erase(task);
+        claimed_ = found.trial->key;
+        return found;
+      }
+      if (!waits) {
+        progress.Begin("wait for another run that measures the rest", 1);
+      }
+      if (progress.stop_requested()) {
+        return Interrupted("stopped while another run measures the rest");
+      }
+      std::this_thread::sleep_for(kClaimPause);
+    }
+  }
+  ~Queue() { ReleaseLast(); }
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
+
+ private:
+  void ReleaseLast() {
+    if (claims_ != nullptr && !claimed_.empty()) {
+      claims_->Release(claimed_);
+    }
+    claimed_.clear();
+  }
+  std::list<Task> tasks_;
+  const int64_t count_;
+  TrialClaims* claims_;
+  std::string claimed_;
+};
+
 // Times what is missing of a done trial; the plan is made again where it is not at hand.  Returns the settings' number.
 Result<int64_t> TimeTrial(const Trial& trial, const ExperimentSpec& spec, std::optional<method::Plan> plan,
                           const RunOptions& options, ModelLoader& models, PictureCache& pictures, results::Store& store,
@@ -274,7 +361,7 @@ Result<int64_t> TimeTrial(const Trial& trial, const ExperimentSpec& spec, std::o
     PTQ_ASSIGN_OR_RETURN(const std::shared_ptr<const vit::VitModel> model,
                          models.Load(trial.workload->model, trial.workload->weights));
     if (!plan) {
-      TrialCheckpoint checkpoint(options.checkpoints, CheckpointScope(trial));
+      TrialCheckpoint checkpoint(options.checkpoints, CheckpointScope(trial), trial.key);
       Result<QuantizedTrial> quantized = QuantizeTrial(trial, *model, pictures, checkpoint, progress);
       PTQ_RETURN_IF_ERROR(checkpoint.status());
       if (!quantized.ok()) {
@@ -288,6 +375,25 @@ Result<int64_t> TimeTrial(const Trial& trial, const ExperimentSpec& spec, std::o
     return Internal(trial.Describe() + ": " + text.substr(0, text.find('\n')));
   }
   return static_cast<int64_t>(missing.size());
+}
+
+// One trial from calibration to its row; what its evaluation kept is then needed no more.
+Result<results::TrialRecord> MeasureAndStore(const Trial& trial, const std::vector<Trial>& trials,
+                                             const ExperimentSpec& spec, const RunOptions& options, ModelLoader& models,
+                                             PictureCache& pictures, results::Store& store, Progress& progress,
+                                             std::optional<method::Plan>& plan) {
+  method::Plan executed;
+  PTQ_ASSIGN_OR_RETURN(const std::optional<double> float_top1, FloatTopOne(trial, trials, store));
+  PTQ_ASSIGN_OR_RETURN(results::TrialRecord record,
+                       RunTrial(trial, spec, models, pictures, options.checkpoints, progress, float_top1, &executed));
+  PTQ_RETURN_IF_ERROR(store.Insert(record));
+  if (record.status == results::TrialStatus::kDone) {
+    if (options.checkpoints != nullptr && record.evaluate_seconds > kKeepSeconds) {
+      PTQ_RETURN_IF_ERROR(options.checkpoints->Drop(EvaluationScope(trial, executed)));
+    }
+    plan = std::move(executed);
+  }
+  return record;
 }
 
 }  // namespace
@@ -323,22 +429,27 @@ Result<RunSummary> RunTrials(const std::vector<Trial>& trials, const ExperimentS
   }
   ModelLoader models;
   PictureCache pictures;
-  for (size_t i = 0; i < to_run.size(); ++i) {
-    const Trial& trial = *to_run[i].trial;
-    announce(static_cast<int64_t>(i) + 1, static_cast<int64_t>(to_run.size()), trial);
+  Queue queue(std::move(to_run), options.claims);
+  int64_t number = 0;
+  while (!queue.empty()) {
+    PTQ_ASSIGN_OR_RETURN(const Task task, queue.Next(progress));
+    const Trial& trial = *task.trial;
+    announce(++number, queue.count(), trial);
+    PTQ_ASSIGN_OR_RETURN(const std::optional<results::TrialSummary> meanwhile, store.Find(trial.key));
+    const bool retried = meanwhile && options.retry_failed && meanwhile->status == results::TrialStatus::kFailed;
     std::optional<method::Plan> plan;
-    if (to_run[i].whole) {
-      method::Plan executed;
-      PTQ_ASSIGN_OR_RETURN(const std::optional<double> float_top1, FloatTopOne(trial, trials, store));
-      PTQ_ASSIGN_OR_RETURN(
-          const results::TrialRecord record,
-          RunTrial(trial, spec, models, pictures, options.checkpoints, progress, float_top1, &executed));
-      PTQ_RETURN_IF_ERROR(store.Insert(record));
+    if (task.whole && meanwhile && !retried) {
+      count(meanwhile->status, summary.done_before);  // another process was faster
+      if (meanwhile->status != results::TrialStatus::kDone) {
+        continue;
+      }
+    } else if (task.whole) {
+      PTQ_ASSIGN_OR_RETURN(const results::TrialRecord record,
+                           MeasureAndStore(trial, trials, spec, options, models, pictures, store, progress, plan));
       count(record.status, summary.done_now);
       if (record.status != results::TrialStatus::kDone) {
         continue;
       }
-      plan = std::move(executed);
     }
     PTQ_ASSIGN_OR_RETURN(const int64_t timed,
                          TimeTrial(trial, spec, std::move(plan), options, models, pictures, store, progress));

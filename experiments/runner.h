@@ -15,6 +15,7 @@
 #include "experiments/picture_cache.h"
 #include "experiments/trial.h"
 #include "experiments/trial_checkpoint.h"
+#include "experiments/trial_claims.h"
 #include "results/checkpoint_store.h"
 #include "results/store.h"
 
@@ -52,9 +53,11 @@ Result<results::TrialRecord> RunTrial(const Trial& trial, const ExperimentSpec& 
                                       const std::optional<double>& float_top1, method::Plan* plan);
 
 struct RunOptions {
-  bool retry_failed = false;                        // run trials again whose stored outcome is failed
-  results::CheckpointStore* checkpoints = nullptr;  // finished parts of calibrations; null: everything is done anew
-  LatencyProtocol latency;                          // of the settings that the spec asks for
+  bool retry_failed = false;  // run trials again whose stored outcome is failed
+  results::CheckpointStore* checkpoints =
+      nullptr;                    // finished parts of calibrations and evaluations; null: all is done anew
+  TrialClaims* claims = nullptr;  // null: no other process measures into the store
+  LatencyProtocol latency;        // of the settings that the spec asks for
 };
 
 struct RunSummary {

@@ -110,6 +110,12 @@ std::string CalibrationText(const Trial& trial) {
          Line("calibration_ids_sha256", data::Sha256(ids)) + Line("seed", std::to_string(trial.seed));
 }
 
+// Only where the camera's note is not obeyed, so that keys from before this line stay what they are.
+std::string CalibrationExifText(const Trial& trial) {
+  const data::DatasetEntry& entry = *trial.workload->calibration_dataset;
+  return entry.apply_exif_orientation ? "" : Line("calibration_exif_orientation", ExifText(entry));
+}
+
 std::string NumericsLine() { return Line("numerics_version", std::to_string(kNumericsVersion)); }
 
 std::string CanonicalText(const Trial& trial) {
@@ -117,7 +123,8 @@ std::string CanonicalText(const Trial& trial) {
   return "ptqbench trial 1\n" + ModelText(w) + Line("preprocessing", data::ToString(w.preprocessing())) +
          Line("dataset_manifest_sha256", w.images.manifest_sha256) + Line("exif_orientation", ExifText(w.dataset)) +
          MethodLine(trial) + Line("parameters", trial.parameters_text()) + Line("scheme", trial.scheme_text()) +
-         (trial.is_float() ? "" : CalibrationText(trial)) + Line("exec_mode", trial.exec_mode()) + NumericsLine();
+         (trial.is_float() ? "" : CalibrationText(trial) + CalibrationExifText(trial)) +
+         Line("exec_mode", trial.exec_mode()) + NumericsLine();
 }
 
 // Draws calibration images and names the trial.  A fault (too few images, images of the evaluation set) is returned.

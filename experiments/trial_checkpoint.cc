@@ -12,8 +12,12 @@ double SteadySeconds() {
 
 }  // namespace
 
-TrialCheckpoint::TrialCheckpoint(results::CheckpointStore* store, std::string scope, Seconds clock)
-    : store_(store), scope_(std::move(scope)), clock_(clock ? std::move(clock) : SteadySeconds), last_call_(clock_()) {}
+TrialCheckpoint::TrialCheckpoint(results::CheckpointStore* store, std::string scope, std::string owner, Seconds clock)
+    : store_(store),
+      scope_(std::move(scope)),
+      owner_(std::move(owner)),
+      clock_(clock ? std::move(clock) : SteadySeconds),
+      last_call_(clock_()) {}
 
 Result<std::optional<std::string>> TrialCheckpoint::Find(const std::string& key) {
   std::optional<std::string> value;
@@ -34,7 +38,7 @@ Result<std::optional<std::string>> TrialCheckpoint::Find(const std::string& key)
 
 Status TrialCheckpoint::Keep(const std::string& key, const std::string& value) {
   if (store_ != nullptr) {
-    const Status kept = store_->Keep(scope_, key, {value, clock_() - last_call_});
+    const Status kept = store_->Keep(scope_, key, {value, clock_() - last_call_}, owner_);
     status_ = status_.ok() ? kept : status_;
     PTQ_RETURN_IF_ERROR(kept);
   }

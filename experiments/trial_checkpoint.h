@@ -15,9 +15,9 @@ class TrialCheckpoint final : public Checkpoint {
  public:
   using Seconds = std::function<double()>;  // since any fixed moment
 
-  // `store` outlives this object; null keeps nothing.  scope: CheckpointScope (trial.h).  clock: empty for the steady
-  // clock of the system.
-  TrialCheckpoint(results::CheckpointStore* store, std::string scope, Seconds clock = nullptr);
+  // `store` outlives this object; null keeps nothing.  scope: CheckpointScope (trial.h).  owner: the trial's key, empty
+  // where there is no trial.  clock: empty for the steady clock of the system.
+  TrialCheckpoint(results::CheckpointStore* store, std::string scope, std::string owner, Seconds clock = nullptr);
 
   Result<std::optional<std::string>> Find(const std::string& key) override;
   Status Keep(const std::string& key, const std::string& value) override;
@@ -29,7 +29,7 @@ class TrialCheckpoint final : public Checkpoint {
 
  private:
   results::CheckpointStore* store_;
-  std::string scope_;
+  std::string scope_, owner_;
   Seconds clock_;
   double last_call_ = 0, saved_seconds_ = 0;
   Status status_;

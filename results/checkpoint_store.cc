@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <map>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "results/sqlite_database.h"
 
@@ -14,11 +16,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kApplicationId = 1347703115;  // "PTQK"
-constexpr int64_t kVersion = 1;
+constexpr int64_t kVersion = 2;
 
 constexpr char kSchema[] = R"(
 PRAGMA application_id = 1347703115;
-PRAGMA user_version = 1;
 CREATE TABLE kept (
   scope       TEXT NOT NULL,
   key         TEXT NOT NULL,
@@ -26,6 +27,16 @@ CREATE TABLE kept (
   seconds     REAL NOT NULL,
   created_utc TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
   PRIMARY KEY (scope, key)
+) WITHOUT ROWID;
+)";
+
+// What version 2 adds to version 1.
+constexpr char kOwners[] = R"(
+PRAGMA user_version = 2;
+CREATE TABLE owner (
+  scope     TEXT NOT NULL,
+  trial_key TEXT NOT NULL,
+  PRIMARY KEY (scope, trial_key)
 ) WITHOUT ROWID;
 )";
 
@@ -44,23 +55,24 @@ Error Explain(const Error& error, const std::string& path) {
                path};
 }
 
-// Whether there is a schema of ours; false: the file is empty.
-Result<bool> HasSchema(const Database& database) {
+// The version of our schema; 0: the file is empty.
+Result<int64_t> VersionOf(const Database& database) {
   PTQ_ASSIGN_OR_RETURN(const Database::Identity identity, database.ReadIdentity());
-  if (identity.empty()) return false;
-  if (identity.application != kApplicationId || identity.version != kVersion) {
+  if (identity.empty()) return int64_t{0};
+  if (identity.application != kApplicationId || identity.version < 1 || identity.version > kVersion) {
     return Corrupt("of another program or version");
   }
-  return true;
+  return identity.version;
 }
 
 Status CreateSchema(const Database& database) {
-  PTQ_ASSIGN_OR_RETURN(const bool there, HasSchema(database));
-  if (there) return OkStatus();
+  PTQ_ASSIGN_OR_RETURN(const int64_t there, VersionOf(database));
+  if (there == kVersion) return OkStatus();
   PTQ_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(database));
-  PTQ_ASSIGN_OR_RETURN(const bool made_meanwhile, HasSchema(database));
-  if (made_meanwhile) return OkStatus();
-  PTQ_RETURN_IF_ERROR(database.Execute(kSchema));
+  PTQ_ASSIGN_OR_RETURN(const int64_t meanwhile, VersionOf(database));
+  if (meanwhile == kVersion) return OkStatus();
+  if (meanwhile == 0) PTQ_RETURN_IF_ERROR(database.Execute(kSchema));
+  PTQ_RETURN_IF_ERROR(database.Execute(kOwners));
   return transaction.Commit();
 }
 
@@ -70,12 +82,12 @@ Result<Database> OpenFile(const fs::path& file) {
     // First through a read-only connection, so that a foreign file stays as it is.  One whose making was cut off needs
     // a connection that writes.
     PTQ_ASSIGN_OR_RETURN(const Database look, Database::Open(file.string(), Database::Access::kReadOnly));
-    const Result<bool> ours = HasSchema(look);
+    const Result<int64_t> ours = VersionOf(look);
     if (!ours.ok() && !look.last_call_needed_recovery()) return ours.error();
   }
   PTQ_ASSIGN_OR_RETURN(Database database, Database::Open(file.string(), Database::Access::kCreate));
   if (database.read_only()) return IoError("it is read-only");
-  PTQ_ASSIGN_OR_RETURN([[maybe_unused]] const bool ours, HasSchema(database));
+  PTQ_ASSIGN_OR_RETURN([[maybe_unused]] const int64_t ours, VersionOf(database));
   PTQ_RETURN_IF_ERROR(SwitchToWal(database));
   PTQ_RETURN_IF_ERROR(database.Execute("PRAGMA synchronous = NORMAL"));
   PTQ_RETURN_IF_ERROR(CreateSchema(database));
@@ -91,10 +103,60 @@ Result<std::optional<CheckpointStore::Kept>> Read(const Database& database, cons
 }
 
 Status Write(const Database& database, const std::string& scope, const std::string& key,
-             const CheckpointStore::Kept& kept) {
+             const CheckpointStore::Kept& kept, const std::string& owner) {
+  if (!owner.empty()) {
+    PTQ_ASSIGN_OR_RETURN(Statement own,
+                         database.Prepare("INSERT OR IGNORE INTO owner (scope, trial_key) VALUES (?, ?)"));
+    PTQ_RETURN_IF_ERROR(own.BindText(scope).BindText(owner).Run());
+  }
   PTQ_ASSIGN_OR_RETURN(Statement insert, database.Prepare("INSERT OR IGNORE INTO kept (scope, key, value, seconds) "
                                                           "VALUES (?, ?, ?, ?)"));
   return insert.BindText(scope).BindText(key).BindBlob(kept.value).BindReal(kept.seconds).Run();
+}
+
+Status Forget(const Database& database, const std::string& scope) {
+  for (const char* sql : {"DELETE FROM kept WHERE scope = ?", "DELETE FROM owner WHERE scope = ?"}) {
+    PTQ_ASSIGN_OR_RETURN(Statement drop, database.Prepare(sql));
+    PTQ_RETURN_IF_ERROR(drop.BindText(scope).Run());
+  }
+  return OkStatus();
+}
+
+// The scopes that somebody still needs are left out.
+Result<std::vector<std::string>> Unneeded(const Database& database,
+                                          const std::function<bool(const std::string&)>& is_done) {
+  PTQ_ASSIGN_OR_RETURN(Statement row,
+                       database.Prepare("SELECT scopes.scope, owner.trial_key FROM (SELECT DISTINCT scope FROM kept)"
+                                        " AS scopes LEFT JOIN owner ON owner.scope = scopes.scope"));
+  std::map<std::string, bool> unneeded;
+  while (true) {
+    PTQ_ASSIGN_OR_RETURN(const bool found, row.Next());
+    if (!found) break;
+    bool& nobody = unneeded.emplace(row.Text(0), true).first->second;
+    nobody = nobody && (row.IsNull(1) || is_done(row.Text(1)));
+  }
+  std::vector<std::string> scopes;
+  for (const auto& [scope, nobody] : unneeded) {
+    if (nobody) scopes.push_back(scope);
+  }
+  return scopes;
+}
+
+Result<CheckpointStore::Cleaned> CleanFile(const Database& database,
+                                           const std::function<bool(const std::string&)>& is_done) {
+  CheckpointStore::Cleaned cleaned;
+  PTQ_ASSIGN_OR_RETURN(const int64_t before, database.QueryInt("SELECT count(*) FROM kept"));
+  {
+    PTQ_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(database));
+    PTQ_ASSIGN_OR_RETURN(const std::vector<std::string> scopes, Unneeded(database, is_done));
+    for (const std::string& scope : scopes) PTQ_RETURN_IF_ERROR(Forget(database, scope));
+    PTQ_RETURN_IF_ERROR(transaction.Commit());
+  }
+  PTQ_ASSIGN_OR_RETURN(cleaned.left, database.QueryInt("SELECT count(*) FROM kept"));
+  cleaned.dropped = before - cleaned.left;
+  PTQ_RETURN_IF_ERROR(database.Execute("VACUUM"));
+  PTQ_RETURN_IF_ERROR(database.Execute("PRAGMA wal_checkpoint(TRUNCATE)"));
+  return cleaned;
 }
 
 }  // namespace
@@ -142,12 +204,31 @@ Result<std::optional<CheckpointStore::Kept>> CheckpointStore::Find(const std::st
   return found;
 }
 
-Status CheckpointStore::Keep(const std::string& scope, const std::string& key, const Kept& kept) {
+Status CheckpointStore::Drop(const std::string& scope) {
+  if (!connection_->Exists()) return OkStatus();
+  const Status opened = connection_->OpenOnce();
+  if (!opened.ok()) return Explain(opened.error(), connection_->file.string());
+  const Status dropped = Forget(*connection_->database, scope);
+  return dropped.ok() ? dropped : Status(Explain(dropped.error(), connection_->file.string()));
+}
+
+Result<CheckpointStore::Cleaned> CheckpointStore::Clean(
+    const std::function<bool(const std::string& trial_key)>& is_done) {
+  if (!connection_->Exists()) return Cleaned();
+  const Status opened = connection_->OpenOnce();
+  if (!opened.ok()) return Explain(opened.error(), connection_->file.string());
+  Result<Cleaned> cleaned = CleanFile(*connection_->database, is_done);
+  if (!cleaned.ok()) return Explain(cleaned.error(), connection_->file.string());
+  return cleaned;
+}
+
+Status CheckpointStore::Keep(const std::string& scope, const std::string& key, const Kept& kept,
+                             const std::string& owner) {
   std::error_code ignored;
   fs::create_directories(connection_->file.parent_path(), ignored);  // a failure shows in the next line
   const Status opened = connection_->OpenOnce();
   if (!opened.ok()) return Explain(opened.error(), connection_->file.string());
-  const Status written = Write(*connection_->database, scope, key, kept);
+  const Status written = Write(*connection_->database, scope, key, kept, owner);
   return written.ok() ? written : Status(Explain(written.error(), connection_->file.string()));
 }
 

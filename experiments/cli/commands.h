@@ -84,11 +84,14 @@ int Quantize(const GlobalFlags& global, const QuantizeFlags& flags);
 int Export(const GlobalFlags& global, const ExportFlags& flags);
 int Latency(const GlobalFlags& global, const LatencyFlags& flags);
 int Compare(const GlobalFlags& global, const CompareFlags& flags);  // two stored trials, image by image
+int Reproduce(const GlobalFlags& global, const std::string& key);   // a stored trial once more
+int Checklist(const GlobalFlags& global);                           // the reproducibility checklist, filled in
 int ContactSheet(const GlobalFlags& global, const ContactSheetFlags& flags);
 int VerifyData(const GlobalFlags& global, const std::vector<std::string>& names);
 int VerifyResults(const GlobalFlags& global);
 int DbMerge(const std::string& target, const std::string& source);   // results files
 int DbExport(const GlobalFlags& global, const std::string& format);  // v_trial to stdout
+int DbGc(const GlobalFlags& global);  // drops what no unfinished trial needs, and makes the files smaller
 
 // Prints "ptqbench: <error>" to stderr, one line per line of the message, and returns the exit code of its kind.
 int Fail(const Error& error);

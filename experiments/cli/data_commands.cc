@@ -194,7 +194,7 @@ Result<int> QuantizeChecked(const GlobalFlags& global, const QuantizeFlags& flag
   PTQ_ASSIGN_OR_RETURN(const Trial trial, TrialOf(flags, registry, workspace));
   PTQ_ASSIGN_OR_RETURN(std::optional<results::CheckpointStore> checkpoints,
                        OpenCheckpoints(workspace, flags.no_checkpoint));
-  TrialCheckpoint checkpoint(checkpoints ? &*checkpoints : nullptr, CheckpointScope(trial));
+  TrialCheckpoint checkpoint(checkpoints ? &*checkpoints : nullptr, CheckpointScope(trial), "");
   ModelLoader loader;
   PTQ_ASSIGN_OR_RETURN(const std::shared_ptr<const vit::VitModel> model,
                        loader.Load(trial.workload->model, trial.workload->weights));

@@ -43,9 +43,11 @@ Result<int> RunChecked(const GlobalFlags& global, const RunFlags& flags) {
                        results::Store::Open(opened.workspace.database(), results::Store::Mode::kReadWrite));
   PTQ_ASSIGN_OR_RETURN(std::optional<results::CheckpointStore> checkpoints,
                        OpenCheckpoints(opened.workspace, flags.no_checkpoint));
+  PTQ_ASSIGN_OR_RETURN(TrialClaims claims, TrialClaims::Open(opened.workspace.database() + ".claims"));
   InstallStopHandler();
   TerminalProgress progress;
   RunOptions options;
+  options.claims = &claims;
   options.retry_failed = flags.retry_failed;
   options.checkpoints = checkpoints ? &*checkpoints : nullptr;
   const auto announce = [&](int64_t number, int64_t count, const Trial& trial) {

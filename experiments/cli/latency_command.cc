@@ -117,7 +117,7 @@ Result<method::Plan> Calibrate(const vit::VitModel& model, calib::ImageSource& i
   PTQ_ASSIGN_OR_RETURN(const method::Parameters parameters,
                        method::Parameters::Resolve(min_max->info().parameters, {}, scheme.mixed));
   calib::Calibration calibration(model, images, progress);
-  TrialCheckpoint checkpoint(nullptr, "");
+  TrialCheckpoint checkpoint(nullptr, "", "");
   PTQ_ASSIGN_OR_RETURN(method::Plan plan, min_max->Quantize({model, calibration, scheme, parameters,
                                                              RandomStream(0, "min_max"), progress, checkpoint}));
   plan.method = min_max->info().versioned_id();

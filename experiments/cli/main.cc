@@ -166,6 +166,15 @@ int Main(int argc, char** argv) {
   compare_command->add_option("--format", compare.format, "table, markdown or json");
   compare_command->callback([&] { code = cli::Compare(global, compare); });
 
+  std::string reproduced;
+  auto* reproduce_command =
+      app.add_subcommand("reproduce", "Run a stored trial again and say whether it matches bit for bit");
+  reproduce_command->add_option("TRIAL", reproduced, "The key of a trial, or its first digits")->required();
+  reproduce_command->callback([&] { code = cli::Reproduce(global, reproduced); });
+
+  app.add_subcommand("checklist", "Print the ML reproducibility checklist, filled in from the results file")
+      ->callback([&] { code = cli::Checklist(global); });
+
   cli::ContactSheetFlags sheet;
   auto* sheet_command = app.add_subcommand("contact-sheet", "Write pictures of a data set as one PNG, a row a class");
   sheet_command->add_option("--dataset", sheet.dataset)->required();
@@ -185,12 +194,14 @@ int Main(int argc, char** argv) {
   auto* verify_results = verify_command->add_subcommand("results", "The SQLite file");
   verify_results->callback([&] { code = cli::VerifyResults(global); });
 
-  auto* db_command = app.add_subcommand("db", "Check, merge or export results files");
+  auto* db_command = app.add_subcommand("db", "Check, merge, export or compact results files");
   db_command->require_subcommand(1);
   db_command->fallthrough();
   db_command->add_subcommand("check", "The file against itself, as `verify results`")->callback([&] {
     code = cli::VerifyResults(global);
   });
+  db_command->add_subcommand("gc", "Drop kept parts of done trials and make the files smaller; no trial is touched")
+      ->callback([&] { code = cli::DbGc(global); });
   std::string merge_target, merge_source, export_format;
   auto* db_merge = db_command->add_subcommand("merge", "Add to file A the trials of file B that it lacks");
   db_merge->add_option("A", merge_target, "The file that grows; made where absent")->required();

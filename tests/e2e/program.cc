@@ -117,4 +117,21 @@ std::vector<std::string> Query(const std::string& database, const std::string& s
   return rows;
 }
 
+std::string StoredContent(const std::string& database) {
+  std::string text;
+  for (const char* sql :
+       {"SELECT trial_key, status, model, method, w_bits, a_bits, seed, top1_fraction, float_top1_fraction, size_bytes "
+        "FROM v_trial ORDER BY trial_key",
+        "SELECT t.trial_key, o.op, o.side, o.grid, o.num_bits, hex(o.scale), hex(o.zero_point) FROM operand o "
+        "JOIN trial t ON t.id = o.trial_id ORDER BY 1, 2, 3",
+        "SELECT t.trial_key, n.name, n.value FROM note n JOIN trial t ON t.id = n.trial_id ORDER BY 1, 2",
+        "SELECT t.trial_key, c.position, c.image_id FROM calibration_image c JOIN trial t ON t.id = c.trial_id "
+        "ORDER BY 1, 2",
+        "SELECT t.trial_key, p.position, p.top1, p.top2, p.top3, p.top4, p.top5 FROM prediction p "
+        "JOIN trial t ON t.id = p.trial_id ORDER BY 1, 2"}) {
+    for (const std::string& row : Query(database, sql)) text += row + "\n";
+  }
+  return text;
+}
+
 }  // namespace ptq::e2e

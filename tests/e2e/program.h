@@ -44,4 +44,7 @@ void WriteText(const std::string& path, const std::string& text);
 // The rows of a query, columns joined by '|', NULL as "NULL"; fails the test where SQLite refuses.
 std::vector<std::string> Query(const std::string& database, const std::string& sql);
 
+// What a results file holds, times and hosts left out: keys, outcomes, every operand, every note, every prediction.
+std::string StoredContent(const std::string& database);
+
 }  // namespace ptq::e2e

@@ -31,25 +31,6 @@ class RunTest : public ::testing::Test {
   }
   Outcome Call(const std::vector<std::string>& verb) const { return RunProgram(Args(verb, database_)); }
 
-  // What the store holds, times and hosts left out: keys, outcomes, every operand, every prediction.
-  static std::string Content(const std::string& database) {
-    std::string text;
-    for (const char* sql :
-         {"SELECT trial_key, status, model, method, w_bits, a_bits, seed, top1_fraction, float_top1_fraction, "
-          "size_bytes "
-          "FROM v_trial ORDER BY trial_key",
-          "SELECT t.trial_key, o.op, o.side, o.grid, o.num_bits, hex(o.scale), hex(o.zero_point) FROM operand o JOIN "
-          "trial t "
-          "ON t.id = o.trial_id ORDER BY 1, 2, 3",
-          "SELECT t.trial_key, p.* FROM prediction p JOIN trial t ON t.id = p.trial_id ORDER BY 1, 3"}) {
-      for (const std::string& row : Query(database, sql)) {
-        // trial ids number the order of insertion, which an interruption does not change
-        text += row + "\n";
-      }
-    }
-    return text;
-  }
-
   std::string folder_, datasets_, spec_, database_;
 };
 
@@ -90,31 +71,7 @@ TEST_F(RunTest, TwoRunsGiveTheSameContent) {
   ASSERT_EQ(Call({"run", spec_}).exit_code, 0);
   const std::string other = folder_ + "/other.sqlite";
   ASSERT_EQ(RunProgram(Args({"run", spec_}, other)).exit_code, 0);
-  EXPECT_EQ(Content(database_), Content(other));
-}
-
-TEST_F(RunTest, KilledAtManyMomentsLosesAtMostTheRunningTrial) {
-  const std::string undisturbed = folder_ + "/undisturbed.sqlite";
-  ASSERT_EQ(RunProgram(Args({"run", spec_}, undisturbed)).exit_code, 0);
-  int64_t done_before = 0;
-  for (int attempt = 0; attempt < 12; ++attempt) {
-    Running running(Args({"run", spec_}, database_));
-    usleep(300000 + 170000 * attempt);
-    running.Signal(SIGKILL);
-    running.Wait();
-    if (!std::filesystem::exists(database_) || Query(database_, "SELECT count(*) FROM sqlite_master")[0] == "0") {
-      continue;  // killed before the schema was there
-    }
-    const int64_t done = std::stoll(Query(database_, "SELECT count(*) FROM v_trial")[0]);
-    EXPECT_GE(done, done_before);
-    EXPECT_EQ(Query(database_, "PRAGMA integrity_check")[0], "ok");
-    EXPECT_EQ(Query(database_, "SELECT count(*) FROM prediction")[0], std::to_string(100 * done));
-    done_before = done;
-  }
-  const Outcome rest = Call({"run", spec_});
-  EXPECT_EQ(rest.exit_code, 0) << rest.err;
-  EXPECT_THAT(rest.err, HasSubstr(std::to_string(done_before) + " before"));
-  EXPECT_EQ(Content(database_), Content(undisturbed));
+  EXPECT_EQ(StoredContent(database_), StoredContent(other));
 }
 
 TEST_F(RunTest, CtrlCKeepsWhatIsFinished) {
@@ -128,6 +85,68 @@ TEST_F(RunTest, CtrlCKeepsWhatIsFinished) {
   const Outcome rest = Call({"run", spec_});
   EXPECT_EQ(rest.exit_code, 0) << rest.err;
   EXPECT_EQ(Query(database_, "SELECT count(*) FROM v_trial WHERE status = 'done'")[0], "9");
+}
+
+// Both find the same trials undone; each trial is measured by one of them.
+TEST_F(RunTest, TwoRunsOnOneFileShareTheTrials) {
+  Running one(Args({"run", spec_}, database_)), other(Args({"run", spec_}, database_));
+  int64_t measured = 0;
+  for (Running* running : {&one, &other}) {
+    const Outcome outcome = running->Wait();
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    const size_t end = outcome.err.find(" trials measured now");
+    ASSERT_NE(end, std::string::npos) << outcome.err;
+    measured += std::stoll(outcome.err.substr(outcome.err.rfind('\n', end) + 1));
+    EXPECT_THAT(outcome.out, HasSubstr("rows: 5 measured"));
+    EXPECT_THAT(outcome.out, Not(HasSubstr("not run")));
+  }
+  EXPECT_EQ(measured, 9);
+  EXPECT_EQ(Query(database_, "SELECT count(*) FROM trial")[0], "9");
+}
+
+TEST_F(RunTest, ReproducesBitForBitAndSaysWhereItCannot) {
+  ASSERT_EQ(Call({"run", spec_}).exit_code, 0);
+  const std::string key = Query(database_, "SELECT trial_key FROM v_trial WHERE method = 'percentile' LIMIT 1")[0];
+  const Outcome again = Call({"reproduce", key.substr(0, 12)});
+  EXPECT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_THAT(again.out, HasSubstr("predictions: 100 of 100 equal"));
+  EXPECT_THAT(again.out, HasSubstr("It matches bit for bit."));
+  EXPECT_EQ(Query(database_, "SELECT count(*) FROM trial")[0], "9") << "nothing is stored of it";
+  WriteText(folder_ + "/small_test/1007.png", ReadText(folder_ + "/small_test/1008.png"));
+  const Outcome changed = Call({"reproduce", key.substr(0, 12)});
+  EXPECT_EQ(changed.exit_code, 1) << changed.out;
+  EXPECT_THAT(changed.out,
+              HasSubstr("differs: the five classes of 1 of 100 images differ, the first of them 1007.png"));
+  EXPECT_THAT(changed.out, HasSubstr("It does not match."));
+  std::string labels = ReadText(folder_ + "/small_test/labels.txt");
+  labels[labels.size() - 2] = labels[labels.size() - 2] == '3' ? '4' : '3';
+  WriteText(folder_ + "/small_test/labels.txt", labels);
+  const Outcome another = Call({"reproduce", key.substr(0, 12)});
+  EXPECT_EQ(another.exit_code, 2) << another.out;
+  EXPECT_THAT(another.err, HasSubstr("stored: dataset_manifest_sha256="));
+  EXPECT_EQ(Call({"reproduce", "0123456789"}).exit_code, 2);
+}
+
+TEST_F(RunTest, ChecklistIsFilledInFromTheFile) {
+  ASSERT_EQ(Call({"run", spec_}).exit_code, 0);
+  const Outcome list = Call({"checklist"});
+  ASSERT_EQ(list.exit_code, 0) << list.err;
+  EXPECT_THAT(list.out, HasSubstr("small_test: 100 images in 10 classes, manifest SHA-256 "));
+  EXPECT_THAT(list.out, HasSubstr("small: 9 trials, 9 done, 0 failed, 0 unsupported; seeds 0, 1"));
+  EXPECT_THAT(list.out, HasSubstr("percentile: activation_grid="));
+  EXPECT_THAT(list.out, HasSubstr("`ptqbench run small`"));
+  EXPECT_THAT(list.out, Not(HasSubstr("nothing of the kind")));
+  EXPECT_EQ(RunProgram(Args({"checklist"}, folder_ + "/absent.sqlite")).exit_code, 3);
+}
+
+TEST_F(RunTest, GcDropsWhatNobodyNeedsAndNoTrial) {
+  ASSERT_EQ(Call({"run", spec_}).exit_code, 0);
+  const std::string before = StoredContent(database_);
+  const Outcome gc = Call({"db", "gc"});
+  ASSERT_EQ(gc.exit_code, 0) << gc.err;
+  EXPECT_THAT(gc.out, HasSubstr("9 done trials as before"));
+  EXPECT_EQ(StoredContent(database_), before);
+  EXPECT_EQ(Call({"db", "check"}).exit_code, 0);
 }
 
 TEST_F(RunTest, AbsentInputsAreRowsWithReasons) {

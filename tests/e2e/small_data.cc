@@ -40,11 +40,11 @@ std::string WriteSmallData(const std::string& folder) {
   return folder + "/datasets.toml";
 }
 
-std::string WriteSmallSpec(const std::string& folder) {
+std::string WriteSmallSpec(const std::string& folder, const std::string& seeds) {
   const std::string path = folder + "/small.toml";
   WriteText(path, R"(name = "small"
 question = "Does the whole chain work?"
-seeds = [0, 1]
+seeds = )" + seeds + R"(
 
 [[workload]]
 model = "micro_vit"

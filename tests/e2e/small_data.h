@@ -10,6 +10,6 @@ namespace ptq::e2e {
 std::string WriteSmallData(const std::string& folder);
 
 // An experiment on micro_vit with the small sets: float32, min_max and percentile at W8A8 and W4A4.
-std::string WriteSmallSpec(const std::string& folder);
+std::string WriteSmallSpec(const std::string& folder, const std::string& seeds = "[0, 1]");
 
 }  // namespace ptq::e2e

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "core/exec/integer/instruction_set.h"
+#include "experiments/evaluate.h"
 #include "experiments/image_source.h"
 #include "experiments/trial_latency.h"
 #include "results/latency_record.h"
@@ -98,6 +99,72 @@ TEST_F(RunnerTest, ACollapsedTrialNamesItsWorstOps) {
   const std::string worst = collapsed.notes.at("worst_ops");
   EXPECT_EQ(std::count(worst.begin(), worst.end(), ','), 2) << worst;
   EXPECT_THAT(worst, HasSubstr(" dB"));
+}
+
+// Stops the first evaluation after its first batch, and counts the images that evaluations began with.
+class StopInEvaluation final : public Progress {
+ public:
+  explicit StopInEvaluation(bool stops) : stops_(stops) {}
+  void Begin(const std::string& label, int64_t total) override {
+    evaluates_ = label == "evaluate";
+    begun_ += evaluates_ ? total : 0;
+  }
+  void Advance(int64_t) override { stopped_ = stopped_ || (evaluates_ && stops_); }
+  void End() override {}
+  bool stop_requested() const override { return stopped_; }
+  int64_t begun() const { return begun_; }
+
+ private:
+  const bool stops_;
+  bool evaluates_ = false, stopped_ = false;
+  int64_t begun_ = 0;
+};
+
+TEST_F(RunnerTest, AStoppedEvaluationGoesOnFromItsLastBatch) {
+  const std::vector<Trial> trials = Trials("[[trial]]\nmethod = \"staged\"\nbits = \"W8A8\"\n");
+  const std::vector<Trial> one = {trials[0]};
+  results::Store store = OpenStore();
+  results::CheckpointStore checkpoints = OpenCheckpoints();
+  RunOptions options;
+  options.checkpoints = &checkpoints;
+  const auto nothing = [](int64_t, int64_t, const Trial&) {};
+  StopInEvaluation stops(true), goes_on(false);
+  const auto stopped = RunTrials(one, spec_, options, store, stops, nothing);
+  ASSERT_FALSE(stopped.ok());
+  EXPECT_EQ(stopped.error().code, ErrorCode::kInterrupted);
+  EXPECT_EQ(stops.begun(), 100);
+  EXPECT_EQ(KeptParts(), 1);
+  ASSERT_TRUE(RunTrials(one, spec_, options, store, goes_on, nothing).ok());
+  EXPECT_EQ(goes_on.begun(), 100 - EvaluationBatchSize(one[0].workload->model.config));
+
+  results::Store undisturbed =
+      results::Store::Open(folder_ + "/other.sqlite", results::Store::Mode::kReadWrite).value();
+  ASSERT_TRUE(RunTrials(one, spec_, {}, undisturbed, progress_, nothing).ok());
+  const auto answers = store.Predictions(one[0].key).value(), expected = undisturbed.Predictions(one[0].key).value();
+  ASSERT_THAT(answers, SizeIs(100));
+  for (size_t i = 0; i < answers.size(); ++i) EXPECT_EQ(answers[i].top, expected[i].top) << i;
+  EXPECT_EQ(store.Find(one[0].key).value()->top1_fraction, undisturbed.Find(one[0].key).value()->top1_fraction);
+}
+
+TEST_F(RunnerTest, ATrialThatAnotherRunHasIsLeftToIt) {
+  const std::vector<Trial> trials = Trials(kStaged);
+  results::Store store = OpenStore();
+  TrialClaims mine = TrialClaims::Open(folder_ + "/claims").value(),
+              other = TrialClaims::Open(folder_ + "/claims").value();
+  ASSERT_TRUE(other.Claim(trials[0].key).value());
+  EXPECT_FALSE(mine.Claim(trials[0].key).value());
+  EXPECT_TRUE(other.Claim(trials[0].key).value()) << "one's own";
+  RunOptions options;
+  options.claims = &mine;
+  std::vector<std::string> order;
+  const RunSummary summary =
+      RunTrials(trials, spec_, options, store, progress_, [&](int64_t, int64_t, const Trial& trial) {
+        order.push_back(trial.key);
+        if (order.size() == 2) other.Release(trials[0].key);
+      }).value();
+  EXPECT_EQ(summary.done_now, 3);
+  EXPECT_EQ(order, (std::vector<std::string>{trials[1].key, trials[2].key, trials[0].key}));
+  EXPECT_TRUE(other.Claim(trials[1].key).value()) << "let go of when it was done";
 }
 
 constexpr char kInteger[] = "[[trial]]\nmethod = \"staged\"\nbits = \"W8A8\"\nexec = [\"simulated\", \"integer\"]\n";
@@ -194,7 +261,7 @@ TEST_F(RunnerTest, APlanIsStoredWhole) {
   results::Store store = OpenStore();
   ASSERT_TRUE(RunTrials(trials, spec_, {}, store, progress_, [](int64_t, int64_t, const Trial&) {}).ok());
   const vit::VitModel& model = *models_.Load(trials[1].workload->model, trials[1].workload->weights).value();
-  TrialCheckpoint checkpoint(nullptr, "");
+  TrialCheckpoint checkpoint(nullptr, "", "");
   const method::Plan plan = QuantizeTrial(trials[1], model, pictures_, checkpoint, progress_).value().plan;
   const results::TrialSummary stored = *store.Find(trials[1].key).value();
   EXPECT_EQ(stored.status, results::TrialStatus::kDone) << stored.reason;
@@ -236,7 +303,7 @@ TEST_F(RunnerTest, LabelsOfTheDrawnImagesReachAMethodThatNeedsThem) {
   const Trial trial =
       Trials("[[trial]]\nmethod = \"staged\"\nbits = \"W8A8\"\nparameters = { read_labels = true }\n")[1];
   const vit::VitModel& model = *models_.Load(trial.workload->model, trial.workload->weights).value();
-  TrialCheckpoint checkpoint(nullptr, "");
+  TrialCheckpoint checkpoint(nullptr, "", "");
   const method::Plan plan = QuantizeTrial(trial, model, pictures_, checkpoint, progress_).value().plan;
   std::string expected;
   for (const int64_t index : trial.calibration_indices) {
@@ -401,7 +468,7 @@ TEST_F(RunnerTest, PartsAreKeptFoundAndCharged) {
   double now = 0;
   const auto clock = [&now] { return now += 1; };  // each look at it is a second later
   const auto quantize = [&] {
-    TrialCheckpoint checkpoint(&store, CheckpointScope(trial), clock);
+    TrialCheckpoint checkpoint(&store, CheckpointScope(trial), trial.key, clock);
     return QuantizeTrial(trial, model, pictures_, checkpoint, progress_).value();
   };
   const QuantizedTrial first = quantize();

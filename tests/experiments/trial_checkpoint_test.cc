@@ -20,7 +20,7 @@ class TrialCheckpointTest : public ::testing::Test {
   }
   results::CheckpointStore Open() { return results::CheckpointStore::Open(path_).value(); }
   TrialCheckpoint Of(results::CheckpointStore* store, const std::string& scope) {
-    return TrialCheckpoint(store, scope, [this] { return now_; });
+    return TrialCheckpoint(store, scope, "", [this] { return now_; });
   }
   const std::string path_ =
       ::testing::TempDir() + "/" + ::testing::UnitTest::GetInstance()->current_test_info()->name() + ".calibration";
@@ -56,7 +56,7 @@ TEST_F(TrialCheckpointTest, ScopesShareNothing) {
 }
 
 TEST_F(TrialCheckpointTest, WithoutAStoreNothingIsKept) {
-  TrialCheckpoint none(nullptr, "s");
+  TrialCheckpoint none(nullptr, "s", "");
   ASSERT_TRUE(none.Keep("a", "A").ok());
   EXPECT_FALSE(none.Find("a").value().has_value());
   EXPECT_EQ(none.saved_seconds(), 0);

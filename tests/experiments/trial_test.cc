@@ -86,6 +86,13 @@ TEST_F(TrialTest, TheTextOfAKeyIsFrozen) {
                 "\nseed=0\nexec_mode=simulated\nnumerics_version=" + std::to_string(kNumericsVersion) + "\n");
 }
 
+// Keys of rows that people hold: a change here orphans every stored trial.
+TEST_F(TrialTest, KnownKeysAreFrozen) {
+  const std::vector<Trial> trials = Resolve("a", "method = \"percentile\"\nbits = \"W8A8\"").value();
+  EXPECT_EQ(trials.at(0).key, "5d1e0c9374806ae832782187244338feda12076271a368f13eb268bba950151b");
+  EXPECT_EQ(trials.at(1).key, "d46ffe630acec445f4650dc793d7baaedae92469eb7ac908c84a2c227e676ffe");
+}
+
 TEST_F(TrialTest, WhoRunsThePlanIsPartOfTheKey) {
   const std::string plain = "method = \"min_max\"\nbits = \"W8A8\"";
   const std::vector<Trial> trials = Resolve("a", plain + "\nexec = [\"simulated\", \"integer\"]").value();

@@ -97,7 +97,7 @@ TEST_F(CheckpointStoreTest, AnEmptyFileIsFilled) {
 TEST_F(CheckpointStoreTest, AFileThatIsNoneIsNamedAndStaysAsItIs) {
   std::vector<std::string> contents = {"hello", std::string(5000, 'x')};
   for (const char* sql : {"CREATE TABLE t (x)", "PRAGMA application_id = 5",
-                          "PRAGMA application_id = 1347703115; PRAGMA user_version = 2",
+                          "PRAGMA application_id = 1347703115; PRAGMA user_version = 3",
                           "PRAGMA application_id = 1347703106; PRAGMA user_version = 1"}) {
     std::filesystem::remove(path_);
     ASSERT_EQ(RawSqlite(path_).Run(sql), "");
@@ -194,6 +194,31 @@ TEST_F(CheckpointStoreTest, ProcessesThatStartTogetherShareTheFile) {
   }
   EXPECT_THAT(RawSqlite(path_).Query("SELECT count(*) FROM kept"),
               ElementsAre(std::to_string(kValues * (kProcesses + 1))));
+}
+
+TEST_F(CheckpointStoreTest, CleanDropsWhatOnlyDoneTrialsOwned) {
+  CheckpointStore store = Open();
+  ASSERT_TRUE(store.Keep("done", "k", {"v", 1}, "t1").ok());
+  ASSERT_TRUE(store.Keep("done", "l", {"v", 1}, "t1").ok());
+  ASSERT_TRUE(store.Keep("shared", "k", {"v", 1}, "t1").ok());
+  ASSERT_TRUE(store.Keep("shared", "l", {"v", 1}, "t2").ok());
+  ASSERT_TRUE(store.Keep("nobody", "k", {"v", 1}).ok());
+  const CheckpointStore::Cleaned cleaned = store.Clean([](const std::string& key) { return key == "t1"; }).value();
+  EXPECT_EQ(cleaned.dropped, 3);
+  EXPECT_EQ(cleaned.left, 2);
+  EXPECT_FALSE(store.Find("done", "k").value().has_value());
+  EXPECT_TRUE(store.Find("shared", "k").value().has_value());
+  ASSERT_TRUE(store.Drop("shared").ok());
+  EXPECT_FALSE(store.Find("shared", "l").value().has_value());
+  EXPECT_THAT(RawSqlite(path_).Query("SELECT count(*) FROM owner"), ElementsAre("0"));
+}
+
+TEST_F(CheckpointStoreTest, AFileOfVersionOneIsBroughtUpToDate) {
+  ASSERT_TRUE(Open().Keep("s", "k", {"v", 1}).ok());
+  ASSERT_EQ(RawSqlite(path_).Run("DROP TABLE owner; PRAGMA user_version = 1"), "");
+  CheckpointStore store = Open();
+  EXPECT_EQ(store.Find("s", "k").value()->value, "v");
+  EXPECT_TRUE(store.Keep("s", "l", {"v", 1}, "t").ok());
 }
 
 }  // namespace
