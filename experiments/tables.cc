@@ -6,6 +6,7 @@
 
 #include "experiments/float_gate.h"
 #include "experiments/method_published.h"
+#include "experiments/verdict.h"
 #include "results/latency_record.h"
 #include "results/table_statistics.h"
 
@@ -207,7 +208,8 @@ Result<results::Table> BuildTable(const ExperimentSpec& spec, const std::vector<
       }
     }
   };
-  std::string warning;  // of the float row, which stands first in its group
+  std::vector<std::pair<size_t, const Trial*>> judged;  // rows of trials
+  std::string warning;                                  // of the float row, which stands first in its group
   for (size_t i = 0; i < trials.size();) {
     const Trial& first = trials[i];
     results::TableRow row = HeaderOf(first);
@@ -241,6 +243,7 @@ Result<results::Table> BuildTable(const ExperimentSpec& spec, const std::vector<
     row.warning = warning;
     const std::string model = row.model;
     const std::string dataset = row.dataset;
+    judged.emplace_back(table.rows.size(), &first);
     table.rows.push_back(std::move(row));
     if (i == trials.size() || !SameGroup(trials[i], first)) {
       warning.clear();
@@ -249,6 +252,9 @@ Result<results::Table> BuildTable(const ExperimentSpec& spec, const std::vector<
   }
   add_published([](const results::PublishedRow&) { return true; });
   PTQ_RETURN_IF_ERROR(results::AddStatistics(store, table));
+  for (const auto& [row, trial] : judged) {
+    Judge(trial->workload->model, trial->workload->dataset, published, PublishedName(*trial), table.rows[row]);
+  }
   return table;
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <map>
 
 #include "core/base/check.h"
 #include "core/base/random.h"
@@ -172,6 +174,34 @@ MeanDifference CompareMethods(const MethodOutcomes& first, const MethodOutcomes&
     result.interval = PercentileInterval(differences, sign);
   }
   return result;
+}
+
+double SignFlipP(const MethodOutcomes& a, const MethodOutcomes& b, uint64_t seed, int draws) {
+  const MethodOutcomes trials_a = Sorted(a), trials_b = Sorted(b);
+  const size_t images = trials_a[0].right.size();
+  PTQ_CHECK(trials_b[0].right.size() == images);
+  if (a.size() == 1 && b.size() == 1) {
+    const PairCounts counts = CountPairs(trials_a[0].right, trials_b[0].right);
+    return McNemarExact(counts.only_a, counts.only_b);
+  }
+  // Differences as whole numbers: times the number of seeds of both.
+  std::map<int64_t, int64_t> images_of;  // by the size of the difference
+  int64_t sum = 0;
+  for (size_t i = 0; i < images; ++i) {
+    int64_t difference = 0;
+    for (const SeedOutcome& trial : trials_a) difference += trial.right[i] ? static_cast<int64_t>(b.size()) : 0;
+    for (const SeedOutcome& trial : trials_b) difference -= trial.right[i] ? static_cast<int64_t>(a.size()) : 0;
+    sum += difference;
+    if (difference != 0) ++images_of[std::abs(difference)];
+  }
+  RandomStream random(seed, "sign_flips");
+  int64_t as_far = 1;
+  for (int draw = 0; draw < draws; ++draw) {
+    int64_t flipped = 0;
+    for (const auto& [size, count] : images_of) flipped += size * (2 * DrawBinomial(random, count, 0.5) - count);
+    as_far += std::abs(flipped) >= std::abs(sum) ? 1 : 0;
+  }
+  return static_cast<double>(as_far) / (draws + 1);
 }
 
 Leaders FindLeaders(const std::vector<MethodOutcomes>& methods, uint64_t seed, int draws) {

@@ -53,6 +53,12 @@ struct MeanDifference {
 MeanDifference CompareMethods(const MethodOutcomes& a, const MethodOutcomes& b, uint64_t seed = 0,
                               int draws = kBootstrapDraws);
 
+// Two-sided p of both methods being as good on each image, the seeds taken as they are: an image's difference (mean
+// over A's seeds minus mean over B's) is then as likely to be there with the other sign.  With one seed each
+// McNemarExact; else the share of `draws` random flips of all signs whose sum is at least as far from 0, counting the
+// actual one.
+double SignFlipP(const MethodOutcomes& a, const MethodOutcomes& b, uint64_t seed = 0, int draws = kBootstrapDraws);
+
 // The methods that cannot be told from the best one.
 struct Leaders {
   size_t best = 0;                        // place of the highest mean; of equal ones the first

@@ -13,7 +13,8 @@ constexpr char kSelect[] =
     "SELECT v.experiment, v.trial_key, v.model, v.dataset, v.method, v.w_bits, v.a_bits, v.mixed, v.seed, v.exec_mode, "
     "v.calib_images, v.images, v.top1_fraction, v.float_top1_fraction, v.size_bytes, v.calibrate_seconds, "
     "v.peak_rss_bytes, v.latency_ns_median, v.status, v.reason, t.calibration_dataset, t.parameters, t.scheme, "
-    "t.method_version, t.paper_size_bytes, (SELECT revision FROM build WHERE build.id = t.build_id)";
+    "t.method_version, t.paper_size_bytes, (SELECT revision FROM build WHERE build.id = t.build_id), t.weights_sha256, "
+    "(SELECT manifest_sha256 FROM dataset WHERE dataset.id = t.dataset_id)";
 // Lists as lines; neither grids nor notes hold a line's end.
 constexpr char kSelectNotes[] =
     ", (SELECT group_concat(grid, char(10)) FROM simulated_only WHERE trial_id = t.id)"
@@ -97,6 +98,8 @@ Result<TrialSummary> ReadSummary(const Statement& row, const std::string& path) 
   summary.method_version = static_cast<int>(row.Int(column++));
   summary.paper_size_bytes = row.OptionalReal(column++);
   summary.revision = row.Text(column++);
+  summary.weights_sha256 = row.Text(column++);
+  summary.dataset_manifest_sha256 = row.Text(column++);
   summary.simulated_only = Lines(row.Text(column++));
   std::sort(summary.simulated_only.begin(), summary.simulated_only.end());
   for (const std::string& note : Lines(row.Text(column++))) {

@@ -12,8 +12,9 @@ Result<TableFormat> ParseTableFormat(const std::string& name) {
   if (name == "markdown") return TableFormat::kMarkdown;
   if (name == "csv") return TableFormat::kCsv;
   if (name == "json") return TableFormat::kJson;
-  return InvalidArgument(fmt::format("unknown table format '{}'{}; give table, markdown, csv or json", name,
-                                     DidYouMean(name, {"table", "markdown", "csv", "json"})));
+  if (name == "latex") return TableFormat::kLatex;
+  return InvalidArgument(fmt::format("unknown table format '{}'{}; give table, markdown, csv, json or latex", name,
+                                     DidYouMean(name, {"table", "markdown", "csv", "json", "latex"})));
 }
 
 std::string Render(const Table& table, TableFormat format) {
@@ -26,6 +27,8 @@ std::string Render(const Table& table, TableFormat format) {
       return RenderCsv(table);
     case TableFormat::kJson:
       return RenderJson(table);
+    case TableFormat::kLatex:
+      return RenderLatex(table);
   }
   return "";
 }

@@ -48,18 +48,21 @@ struct Table {
   int64_t latencies_missing = 0;  // settings that the spec asks for and nobody timed
 };
 
-enum class TableFormat { kText, kMarkdown, kCsv, kJson };
-Result<TableFormat> ParseTableFormat(const std::string& name);  // "table", "markdown", "csv", "json"
+enum class TableFormat { kText, kMarkdown, kCsv, kJson, kLatex };
+Result<TableFormat> ParseTableFormat(const std::string& name);  // "table", "markdown", "csv", "json", "latex"
 
 // Columns: model, dataset, method, W/A ("8/8", "6/6 MP"), published %, measured % (mean, and "+- sd" over seeds where
-// there are several), its 95 % interval with the row's standing ("*" best, "~" tied), change against float32 on the
-// same images in points, images, seeds ("2 of 3" where one failed), size MB (true bytes), paper MB (as Liu et al. 2021
-// count), calibration seconds, and of a quantized model whether integer kernels could run its grids ("int"), one of
-// them exists in simulation alone ("sim"), or integer kernels did run it ("int8").  A row with nothing measured shows
+// there are several), its 95 % interval with the row's standing ("*" best, "~" tied), adjusted p, change against
+// float32 on the same images in points, images, seeds ("2 of 3" where one failed), size MB (true bytes), paper MB (as
+// Liu et al. 2021 count), calibration seconds, and of a quantized model whether integer kernels could run its grids
+// ("int"), one of them exists in simulation alone ("sim"), or integer kernels did run it ("int8").  A row with nothing
+// measured shows
 // "-", "failed" or "unsupported" and the number of a note below the table, which says why; the notes of a measured
 // row's plans are shown in the same way, equal values of several seeds once, numbers as an interval.  Equal texts share
 // one number. Accuracies on a subset are never printed in one row with a published full-validation figure: the caller
-// leaves `published` empty there.  Where something was timed, text and Markdown have a second table (latency_table.h),
+// leaves `published` empty there.  Rows with a verdict
+// stand in a table of their own below, the paper beside ours.  LaTeX is a whole document with booktabs' rules; times
+// are not in it.  Where something was timed, text and Markdown have a second table (latency_table.h),
 // JSON has "latencies" in each row, and CSV has the row's first setting in further columns.  JSON carries
 // "schema_version": 1 and fractions, not percent.  CSV: RFC 4180 with a header; columns keep their places and new ones
 // come at the end.

@@ -171,6 +171,11 @@ std::string CsvLatency(const TableRow& row) {
                      record.ratio_interval.low, record.ratio_interval.high, record.int8_coverage);
 }
 
+std::string CsvVerdict(const TableRow& row) {
+  return fmt::format(",{},{}", row.adjusted_p.has_value() ? fmt::format("{:.6g}", *row.adjusted_p) : "",
+                     CsvField(row.verdict));
+}
+
 bool HasLatencies(const Table& table) {
   return std::any_of(table.rows.begin(), table.rows.end(), [](const TableRow& row) { return !row.latencies.empty(); });
 }
@@ -205,7 +210,10 @@ std::string JsonRow(const TableRow& row) {
                  {"notes", Texts(figures.notes)},
                  {"latencies", fmt::format("[{}]", fmt::join(latencies, ", "))},
                  {"interval", JsonInterval(row.interval)},
-                 {"standing", row.standing == Standing::kNone ? "null" : Quote(Name(row.standing))}});
+                 {"standing", row.standing == Standing::kNone ? "null" : Quote(Name(row.standing))},
+                 {"adjusted_p", Number(row.adjusted_p)},
+                 {"verdict", row.verdict.empty() ? "null" : Quote(row.verdict)},
+                 {"verdict_reason", Quote(row.verdict_reason)}});
 }
 
 }  // namespace
@@ -221,10 +229,10 @@ std::string RenderCsv(const Table& table) {
         ",latency_batch,latency_threads,float_ms,int8_ms,latency_ratio,latency_ratio_low,latency_ratio_high,"
         "int8_coverage";
   }
-  text += "\r\n";
+  text += ",adjusted_p,verdict\r\n";
   for (const TableRow& row : table.rows) {
     const RowFigures figures = Reduce(row);
-    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}{}{}\r\n", CsvField(row.model),
+    text += fmt::format("{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{},{}{}{}{}\r\n", CsvField(row.model),
                         CsvField(row.dataset), CsvField(row.method), row.w_bits, row.a_bits, row.mixed ? 1 : 0,
                         CsvPercent(figures.published_fraction), CsvPercent(figures.measured_fraction),
                         CsvPercent(figures.measured_sd), CsvPercent(figures.change_fraction), figures.max_images,
@@ -232,7 +240,7 @@ std::string RenderCsv(const Table& table) {
                         Name(figures.status), CsvField(AllReasons(figures)),
                         CsvNumber(figures.paper_size_bytes, 1e6, 6), Name(figures.grids), CsvField(PlanRemark(figures)),
                         figures.published_fraction.has_value() ? CsvField(row.published->source) : "", CsvStanding(row),
-                        timed ? CsvLatency(row) : "");
+                        timed ? CsvLatency(row) : "", CsvVerdict(row));
   }
   return text;
 }

@@ -51,5 +51,6 @@ std::string RenderText(const Table& table);
 std::string RenderMarkdown(const Table& table);
 std::string RenderCsv(const Table& table);
 std::string RenderJson(const Table& table);
+std::string RenderLatex(const Table& table);
 
 }  // namespace ptq::results

@@ -66,6 +66,8 @@ Status AddStatistics(const Store& store, Table& table) {
       groups[GroupOf(row, trials[0].dataset.manifest_sha256)].push_back({&row, std::move(outcomes)});
     }
   }
+  std::vector<TableRow*> compared;
+  std::vector<double> p_values;
   for (auto& [name, competitors] : groups) {
     if (competitors.size() < 2) continue;
     std::vector<MethodOutcomes> outcomes;
@@ -73,7 +75,14 @@ Status AddStatistics(const Store& store, Table& table) {
     const Leaders leaders = FindLeaders(outcomes);
     for (const size_t place : leaders.group) competitors[place].row->standing = Standing::kTied;
     if (leaders.winner) competitors[*leaders.winner].row->standing = Standing::kBest;
+    for (size_t i = 0; i < competitors.size(); ++i) {
+      if (i == leaders.best) continue;
+      compared.push_back(competitors[i].row);
+      p_values.push_back(SignFlipP(outcomes[leaders.best], outcomes[i]));
+    }
   }
+  const std::vector<double> adjusted = HolmAdjusted(p_values);
+  for (size_t i = 0; i < compared.size(); ++i) compared[i]->adjusted_p = adjusted[i];
   return OkStatus();
 }
 

@@ -7,9 +7,9 @@
 
 namespace ptq::results {
 
-// Fills in TableRow::interval and TableRow::standing from the predictions of each row's done trials.  Rows compete
-// where model, data set, widths and mixed precision are the same, both were quantized, and their images are the same;
-// rows that are alone have no standing.  Errors: those of ReadEvaluated.
+// Fills in TableRow::interval, TableRow::standing and TableRow::adjusted_p from the predictions of each row's done
+// trials.  Rows compete where model, data set, widths and mixed precision are the same, both were quantized, and their
+// images are the same; rows that are alone have no standing.  Errors: those of ReadEvaluated.
 Status AddStatistics(const Store& store, Table& table);
 
 }  // namespace ptq::results

@@ -120,6 +120,7 @@ struct TrialSummary {
   std::string calibration_dataset, parameters, scheme;
   int method_version = 1;
   std::optional<double> paper_size_bytes;
+  std::string weights_sha256, dataset_manifest_sha256;
   std::string revision;                     // BuildRecord
   std::vector<std::string> simulated_only;  // v_trial has whether there are any; none in a file older than such records
   std::map<std::string, std::string> notes;  // likewise none

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the build needs and is missing (Debian 12+, Ubuntu 24.04+).  Safe to run again: a machine
 # that has everything is left alone, without apt and without root.
-#   scripts/setup.sh               install what building and testing need
+#   scripts/setup.sh               install what building needs
+#   scripts/setup.sh --test        install what the tests of reports need as well: a browser and LaTeX
 #   scripts/setup.sh --check       only list what is missing (exit status 1 when something is)
 #   scripts/setup.sh --developer   install what scripts/check.sh and scripts/fuzz.sh need as well
 set -euo pipefail
@@ -13,8 +14,11 @@ packages=(
   libgtest-dev libgmock-dev libbenchmark-dev libnlopt-dev
   libfmt-dev nlohmann-json3-dev libssl-dev libzip-dev
   libturbojpeg0-dev libpng-dev libexif-dev
+  libjs-chart.js
 )
+for_tests=(chromium chromium-driver python3-selenium texlive-latex-recommended)
 
+if [[ "${1:-}" == --test || "${1:-}" == --developer ]]; then packages+=("${for_tests[@]}"); fi
 if [[ "${1:-}" == --developer ]]; then packages+=(git clang-format-14 clang-14 libclang-rt-14-dev); fi
 
 installed() { [[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" == installed ]]; }

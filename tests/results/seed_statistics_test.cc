@@ -232,5 +232,23 @@ TEST(FindLeadersTest, EqualMethodsLeadTogetherAndOneAloneBeatsNobody) {
   EXPECT_DEATH(FindLeaders({}), "empty");
 }
 
+// One seed of each: McNemar.  Several: with all differences of one size the flips are a fair coin each, so that the p
+// is that of the binomial distribution, up to the random draws.
+TEST(SignFlipTest, OneSeedIsMcNemarAndSeveralAreFlips) {
+  const auto outcome = [](int64_t seed, size_t right) {
+    SeedOutcome trial{seed, std::vector<bool>(40)};
+    for (size_t i = 0; i < right; ++i) trial.right[i] = true;
+    return trial;
+  };
+  const SeedOutcome better = outcome(0, 30), worse = outcome(0, 24);
+  EXPECT_EQ(SignFlipP({better}, {worse}), McNemarExact(6, 0));
+  SeedOutcome better_too = better, worse_too = worse;
+  better_too.seed = worse_too.seed = 1;
+  const MethodOutcomes a = {better, better_too}, b = {worse, worse_too};
+  EXPECT_NEAR(SignFlipP(a, b), 2 / 64.0, 4 * std::sqrt(2 / 64.0 / 10000));
+  EXPECT_EQ(SignFlipP(a, b), SignFlipP(b, a));
+  EXPECT_EQ(SignFlipP(a, a), 1);
+}
+
 }  // namespace
 }  // namespace ptq::results

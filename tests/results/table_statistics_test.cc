@@ -71,5 +71,19 @@ TEST_F(TableStatisticsTest, SeedsWidenTheInterval) {
   EXPECT_FALSE(table.rows[1].interval.has_value());
 }
 
+TEST_F(TableStatisticsTest, PValuesAreAdjustedOverTheWholeTable) {
+  Table table;
+  table.rows = {Row("best", 390), Row("near", 386), Row("far", 380), Row("one", 300, 4), Row("two", 292, 4)};
+  ASSERT_TRUE(AddStatistics(store_, table).ok());
+  EXPECT_FALSE(table.rows[0].adjusted_p.has_value());
+  EXPECT_FALSE(table.rows[3].adjusted_p.has_value());
+  // right images are nested: the better one alone is right on the difference of both
+  const std::vector<double> adjusted = HolmAdjusted({McNemarExact(4, 0), McNemarExact(10, 0), McNemarExact(8, 0)});
+  EXPECT_EQ(table.rows[1].adjusted_p, adjusted[0]);
+  EXPECT_EQ(table.rows[2].adjusted_p, adjusted[1]);
+  EXPECT_EQ(table.rows[4].adjusted_p, adjusted[2]);
+  EXPECT_DOUBLE_EQ(adjusted[1], 3 * 2 / 1024.0);
+}
+
 }  // namespace
 }  // namespace ptq::results

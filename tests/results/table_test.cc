@@ -72,6 +72,7 @@ Table SampleTable() {
   row.trials = {Done(0, 0.7169, 0.7215), Done(1, 0.7177, 0.7215), Done(2, 0.7162, 0.7215)};
   table.rows.push_back(row);
   row = Row("DeiT-T", "ImageNet, 1300 images", "Percentile", 6);
+  row.adjusted_p = 1e-5;
   row.trials = {Done(0, 0.7015, 0.7215), NotDone(1, TrialStatus::kFailed, "out of\nmemory")};
   table.rows.push_back(row);
   row = Row("DeiT-T", "ImageNet, 1300 images", "LAPQ", 4);
@@ -90,11 +91,17 @@ Table SampleTable() {
   row.trials[1].notes = {{"evaluations", "98"}, {"p", "2.9"}, {"zero_ops", "none"}};
   row.interval = Interval{0.68, 0.73};
   row.standing = Standing::kTied;
+  row.adjusted_p = 0.0417;
+  row.verdict = "not comparable";
+  row.verdict_reason = "published on ImageNet; ImageNet, 1300 images are other images";
   table.rows.push_back(row);
   row = Row("DeiT-T", "ImageNet, 1300 images", "MinMax", 8);
   row.trials = {Done(0, 0.722, std::nullopt)};
   row.interval = Interval{0.6969, 0.7458};
   row.standing = Standing::kBest;
+  row.published = Published(70.0, "src");
+  row.verdict = "higher";
+  row.verdict_reason = "a paper 70.00 lies below our 95 % interval [71.00, 74.58]";
   table.rows.push_back(row);
   row = Row("DeiT-S", "ImageNet", "FP32", 32);
   row.published = Published(79.8, "src_confirmed");
@@ -119,6 +126,7 @@ Table SampleTable() {
 TEST(TableTest, TextMatchesGolden) { ExpectGolden("table.txt", Render(SampleTable(), TableFormat::kText)); }
 TEST(TableTest, MarkdownMatchesGolden) { ExpectGolden("table.md", Render(SampleTable(), TableFormat::kMarkdown)); }
 TEST(TableTest, CsvMatchesGolden) { ExpectGolden("table.csv", Render(SampleTable(), TableFormat::kCsv)); }
+TEST(TableTest, LatexMatchesGolden) { ExpectGolden("table.tex", Render(SampleTable(), TableFormat::kLatex)); }
 TEST(TableTest, JsonMatchesGolden) { ExpectGolden("table.json", Render(SampleTable(), TableFormat::kJson)); }
 
 TEST(TableTest, TextIsAsciiAndNoWiderThanTheScreenButForNotes) {
@@ -257,6 +265,38 @@ TEST(TableTest, TheChangeOfARowWithoutAllFloatPartnersIsNotPrinted) {
   EXPECT_THAT(Render(table, TableFormat::kText), Not(HasSubstr("-10.00")));
 }
 
+// Every character that means something to LaTeX, and some that it does not know; compiled with the golden one.
+TEST(TableTest, LatexEscapesWhatLatexReads) {
+  Table table;
+  table.title = "50 % & $x_1^2$ #1 {a} ~b \\c <d> [e] \xe2\x89\xa5 \xff";
+  TableRow row = Row("m_1", "d&d", "100%", 8);
+  row.trials = {Done(0, 0.5, 0.6)};
+  row.trials[0].notes = {{"path", "a\\b_c"}};
+  table.rows.push_back(row);
+  const std::string text = Render(table, TableFormat::kLatex);
+  EXPECT_THAT(
+      text,
+      HasSubstr(
+          "50 \\% \\& {\\char36}x\\_1$\\hat{}$2{\\char36} \\#1 \\{a\\} $\\sim$b $\\backslash$c $<$d$>$ {[}e] ? ?"));
+}
+
+// With pdflatex and booktabs, as a reader would (packages: texlive-latex-recommended).
+TEST(TableTest, LatexCompiles) {
+  const std::string folder = TestFolder();
+  Table odd = SampleTable();
+  odd.title = "50 % & $x_1^2$ #1 {a} ~b \\c <d> [e] \xe2\x89\xa5 \xff";
+  odd.rows[0].method = "[first]";
+  for (const Table& table : {SampleTable(), odd}) {
+    WriteBytes(folder + "/table.tex", Render(table, TableFormat::kLatex));
+    const std::string command =
+        "cd '" + folder + "' && HOME=. /usr/bin/pdflatex -interaction=nonstopmode -halt-on-error table.tex >log 2>&1";
+    ASSERT_EQ(std::system(command.c_str()), 0)
+        << "needs pdflatex (apt-get install texlive-latex-recommended): " << ReadBytes(folder + "/log");
+    EXPECT_GT(std::filesystem::file_size(folder + "/table.pdf"), 10000U);
+    EXPECT_EQ(ReadBytes(folder + "/log").find("Overfull"), std::string::npos) << ReadBytes(folder + "/log");
+  }
+}
+
 TEST(TableTest, ACsvFieldWithACommaIsQuoted) {
   EXPECT_THAT(Render(SampleTable(), TableFormat::kCsv), HasSubstr("DeiT-T,\"ImageNet, 1300 images\",FP32,32,32,0,,"));
 }
@@ -266,6 +306,7 @@ TEST(TableTest, FormatsByName) {
   EXPECT_EQ(ParseTableFormat("markdown").value(), TableFormat::kMarkdown);
   EXPECT_EQ(ParseTableFormat("csv").value(), TableFormat::kCsv);
   EXPECT_EQ(ParseTableFormat("json").value(), TableFormat::kJson);
+  EXPECT_EQ(ParseTableFormat("latex").value(), TableFormat::kLatex);
   const auto unknown = ParseTableFormat("markdwn");
   ASSERT_FALSE(unknown.ok());
   EXPECT_THAT(unknown.error().message, HasSubstr("did you mean 'markdown'?"));
@@ -290,7 +331,7 @@ TEST(TableTest, TimesStandInASecondTable) {
   EXPECT_THAT(
       csv,
       HasSubstr("published_source,low_percent,high_percent,standing,latency_batch,latency_threads,float_ms,int8_ms,"));
-  EXPECT_THAT(csv, HasSubstr(",1,1,8.200000,4.100000,2.0000,1.9000,2.1000,0.7500\r\n"));
+  EXPECT_THAT(csv, HasSubstr(",1,1,8.200000,4.100000,2.0000,1.9000,2.1000,0.7500,,\r\n"));
   EXPECT_THAT(csv, HasSubstr(",,,,,,,,\r\n"));
   const auto json = nlohmann::json::parse(Render(table, TableFormat::kJson));
   EXPECT_TRUE(json["rows"][0]["latencies"].empty());
