@@ -67,6 +67,17 @@ struct CompareFlags {
   std::string format = "table";
 };
 
+struct SensitivityFlags {
+  std::string model, method = "min_max", by = "op";
+  std::string dataset, calibration_dataset;  // empty: the first that is there and fits the model
+  std::string weight_granularity = "per_tensor";
+  std::vector<int> bits = {8, 6, 4};
+  int64_t images = 64, calibration_images = 32;
+  int64_t seed = 0;
+  std::string format = "table";
+  bool no_checkpoint = false;
+};
+
 struct ContactSheetFlags {
   std::string dataset, out;
   int64_t rows = 10, columns = 20;
@@ -83,9 +94,10 @@ int Predict(const GlobalFlags& global, const PredictFlags& flags);
 int Quantize(const GlobalFlags& global, const QuantizeFlags& flags);
 int Export(const GlobalFlags& global, const ExportFlags& flags);
 int Latency(const GlobalFlags& global, const LatencyFlags& flags);
-int Compare(const GlobalFlags& global, const CompareFlags& flags);  // two stored trials, image by image
-int Reproduce(const GlobalFlags& global, const std::string& key);   // a stored trial once more
-int Checklist(const GlobalFlags& global);                           // the reproducibility checklist, filled in
+int Compare(const GlobalFlags& global, const CompareFlags& flags);          // two stored trials, image by image
+int Sensitivity(const GlobalFlags& global, const SensitivityFlags& flags);  // each part quantized alone
+int Reproduce(const GlobalFlags& global, const std::string& key);           // a stored trial once more
+int Checklist(const GlobalFlags& global);                                   // the reproducibility checklist, filled in
 int ContactSheet(const GlobalFlags& global, const ContactSheetFlags& flags);
 int VerifyData(const GlobalFlags& global, const std::vector<std::string>& names);
 int VerifyResults(const GlobalFlags& global);

@@ -54,7 +54,7 @@ int Main(int argc, char** argv) {
   app.add_option("--home", global.home, "The project's folder (default: found from the current folder)");
 
   int code = cli::kExitDone;
-  const std::string format_help = "table, markdown, csv or json";
+  const std::string format_help = "table, markdown, csv, json, latex or html";
 
   cli::RunFlags run;
   auto* run_command = app.add_subcommand("run", "Measure what an experiment still lacks, then print its table");
@@ -165,6 +165,28 @@ int Main(int argc, char** argv) {
   compare_command->add_option("B", compare.b, "Of the other trial")->required();
   compare_command->add_option("--format", compare.format, "table, markdown or json");
   compare_command->callback([&] { code = cli::Compare(global, compare); });
+
+  cli::SensitivityFlags sensitivity;
+  auto* sensitivity_command =
+      app.add_subcommand("sensitivity", "Quantize each part of a model alone and tell what it costs");
+  sensitivity_command->add_option("--model", sensitivity.model)->required();
+  sensitivity_command->add_option("--bits", sensitivity.bits, "Widths, 8,6,4 (default) or others")
+      ->delimiter(',')
+      ->check(CLI::Range(2, 16));
+  sensitivity_command->add_option("--by", sensitivity.by, "What is quantized together: op (default), block or kind");
+  sensitivity_command->add_option("--method", sensitivity.method, "Who sets the scales (default min_max)");
+  sensitivity_command->add_option("--weight-granularity", sensitivity.weight_granularity, "per_tensor or per_channel");
+  sensitivity_command->add_option("--dataset", sensitivity.dataset,
+                                  "Evaluated images (default: the first set here that fits the model)");
+  sensitivity_command->add_option("--images", sensitivity.images, "How many of them, evenly spaced (default 64)");
+  sensitivity_command->add_option("--calibration-dataset", sensitivity.calibration_dataset,
+                                  "Default: the first set here that fits the model");
+  sensitivity_command->add_option("--calibration-images", sensitivity.calibration_images, "How many (default 32)");
+  sensitivity_command->add_option("--seed", sensitivity.seed, "Draws the calibration images (default 0)");
+  sensitivity_command->add_option("--format", sensitivity.format, "table, markdown or csv");
+  sensitivity_command->add_flag("--no-checkpoint", sensitivity.no_checkpoint,
+                                "Measure everything again, whatever earlier runs found");
+  sensitivity_command->callback([&] { code = cli::Sensitivity(global, sensitivity); });
 
   std::string reproduced;
   auto* reproduce_command =

@@ -333,5 +333,45 @@ TEST_F(VerbsTest, ContactSheetIsAPicture) {
   EXPECT_EQ(ReadText(png).substr(1, 3), "PNG");
 }
 
+TEST_F(VerbsTest, SensitivityIsMeasuredStoredAndShown) {
+  const std::vector<std::string> verb = {
+      "sensitivity",          "--model", "micro_vit", "--bits", "8,4", "--by", "kind", "--images", "20",
+      "--calibration-images", "8"};
+  const Outcome study = Call(verb);
+  ASSERT_EQ(study.exit_code, 0) << study.err;
+  EXPECT_THAT(study.out, HasSubstr("20 images of "));
+  EXPECT_THAT(study.out, HasSubstr("attn.qkv"));
+  const std::string database = folder_ + "/r.sqlite";
+  EXPECT_EQ(Query(database, "SELECT count(*) FROM sensitivity_cell")[0], "16");
+  EXPECT_EQ(Query(database,
+                  "SELECT min(num_bits) FROM sensitivity_cell WHERE signal_to_noise_db = "
+                  "(SELECT min(signal_to_noise_db) FROM sensitivity_cell)")[0],
+            "4");
+  EXPECT_EQ(Call(verb).out, study.out);
+  EXPECT_EQ(Call({"sensitivity", "--model", "micro_vit", "--by", "colour"}).exit_code, 2);
+  EXPECT_EQ(Call({"sensitivity", "--model", "micro_vit", "--bits", "1"}).exit_code, 2);
+  EXPECT_EQ(Call({"sensitivity", "--model", "micro_vit", "--images", "0"}).exit_code, 2);
+  const Outcome folded = Call({"sensitivity", "--model", "micro_vit", "--method", "repq_vit", "--images", "5"});
+  EXPECT_EQ(folded.exit_code, 3) << folded.err;
+  EXPECT_THAT(folded.err, HasSubstr("repq_vit"));
+}
+
+TEST_F(VerbsTest, FilesAreMergedExportedAndChecked) {
+  const std::string spec = WriteSmallSpec(folder_, "[0]");
+  ASSERT_EQ(Call({"run", spec}).exit_code, 0);
+  const std::string database = folder_ + "/r.sqlite", other = folder_ + "/other.sqlite";
+  const Outcome merged = Call({"db", "merge", other, database});
+  ASSERT_EQ(merged.exit_code, 0) << merged.err;
+  EXPECT_THAT(merged.out, HasSubstr("5 trials added, 0 there before"));
+  EXPECT_EQ(StoredContent(other), StoredContent(database));
+  EXPECT_THAT(Call({"db", "merge", other, database}).out, HasSubstr("0 trials added, 5 there before"));
+  const std::string csv = Call({"db", "export", "csv"}).out;
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 6);
+  EXPECT_THAT(Call({"db", "export", "json"}).out, HasSubstr("\"method\""));
+  EXPECT_EQ(Call({"db", "export", "xml"}).exit_code, 2);
+  EXPECT_EQ(Call({"db", "check"}).exit_code, 0);
+  EXPECT_EQ(Call({"db", "merge", other, folder_ + "/absent.sqlite"}).exit_code, 3);
+}
+
 }  // namespace
 }  // namespace ptq::e2e
