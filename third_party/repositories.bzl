@@ -1,6 +1,7 @@
 """The external libraries of the project, all found on the local machine."""
 
 load("//third_party/libtorch:libtorch_configure.bzl", "libtorch_configure")
+load("//third_party/system:system_file.bzl", "system_file")
 load("//third_party/system:system_library.bzl", "system_library")
 
 def system_repositories():
@@ -105,4 +106,9 @@ def system_repositories():
         headers = ["openssl"],
         libs = ["crypto"],
         target = "crypto",
+    )
+    system_file(
+        name = "system_chartjs",
+        apt = "libjs-chart.js",
+        path = "share/javascript/chart.js/chart.min.js",
     )
