@@ -23,6 +23,7 @@ struct GlobalFlags {
 struct RunFlags {
   std::string spec;
   std::string format = "table";
+  std::string out;  // of the report; empty: stdout
   bool retry_failed = false;
   bool no_checkpoint = false;  // neither finds nor keeps finished parts of calibrations
 };

@@ -1,7 +1,9 @@
 // The verbs that take an experiment: run, plan, check, report.
 #include <cstdio>
 
+#include "data/files/file_io.h"
 #include "experiments/cli/session.h"
+#include "experiments/report.h"
 #include "experiments/revision.h"
 #include "experiments/runner.h"
 #include "experiments/tables.h"
@@ -27,17 +29,48 @@ Result<Opened> Open(const GlobalFlags& global, const std::string& spec) {
   return Opened{std::move(registry), std::move(workspace), std::move(experiment)};
 }
 
-Status PrintTable(const Opened& opened, const results::Store& store, results::TableFormat format) {
+constexpr char kHtml[] = "html";
+
+// Before anything is measured.
+Status CheckFormat(const RunFlags& flags) {
+  if (flags.format == kHtml) {
+    return OkStatus();
+  }
+  const Result<results::TableFormat> format = results::ParseTableFormat(flags.format);
+  return format.ok() ? OkStatus() : Status(InvalidArgument(format.error().message + ", or html"));
+}
+
+Result<std::string> RenderReport(const Opened& opened, const results::Store& store, const std::string& format) {
+  const LoadedExperiment& experiment = opened.experiment;
+  if (format == kHtml) {
+    PTQ_ASSIGN_OR_RETURN(const results::Report report,
+                         BuildReport(experiment.spec, experiment.trials, store, opened.workspace.home()));
+    return results::RenderHtml(report);
+  }
+  PTQ_ASSIGN_OR_RETURN(const results::TableFormat table_format, results::ParseTableFormat(format));
   PTQ_ASSIGN_OR_RETURN(const results::Table table,
-                       BuildTable(opened.experiment.spec, opened.experiment.trials, store, opened.workspace.home()));
-  const std::string text = results::Render(table, format);
-  std::fwrite(text.data(), 1, text.size(), stdout);
+                       BuildTable(experiment.spec, experiment.trials, store, opened.workspace.home()));
+  return results::Render(table, table_format);
+}
+
+// To the file that the flags name, whole or not at all, or to stdout.
+Status PrintReport(const Opened& opened, const results::Store& store, const RunFlags& flags) {
+  PTQ_ASSIGN_OR_RETURN(const std::string text, RenderReport(opened, store, flags.format));
+  if (!flags.out.empty()) {
+    PTQ_RETURN_IF_ERROR(data::WriteFileAtomically(flags.out, text));
+    std::fprintf(stderr, "written to %s\n", flags.out.c_str());
+    return OkStatus();
+  }
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() || std::fflush(stdout) != 0) {
+    return IoError("the report could not be written whole; make room where the output goes, or give --out FILE",
+                   "stdout");
+  }
   return OkStatus();
 }
 
 Result<int> RunChecked(const GlobalFlags& global, const RunFlags& flags) {
   PTQ_RETURN_IF_ERROR(CheckRevision(Revision(), global.allow_dirty));
-  PTQ_ASSIGN_OR_RETURN(const results::TableFormat format, results::ParseTableFormat(flags.format));
+  PTQ_RETURN_IF_ERROR(CheckFormat(flags));
   PTQ_ASSIGN_OR_RETURN(const Opened opened, Open(global, flags.spec));
   PTQ_ASSIGN_OR_RETURN(results::Store store,
                        results::Store::Open(opened.workspace.database(), results::Store::Mode::kReadWrite));
@@ -62,7 +95,7 @@ Result<int> RunChecked(const GlobalFlags& global, const RunFlags& flags) {
     }
     return ran.error();
   }
-  PTQ_RETURN_IF_ERROR(PrintTable(opened, store, format));
+  PTQ_RETURN_IF_ERROR(PrintReport(opened, store, flags));
   std::fprintf(stderr, "%lld trials measured now, %lld before, %lld failed, %lld unsupported, %lld without inputs\n",
                static_cast<long long>(ran->done_now), static_cast<long long>(ran->done_before),
                static_cast<long long>(ran->failed), static_cast<long long>(ran->unsupported),
@@ -127,11 +160,11 @@ Result<int> CheckChecked(const GlobalFlags& global, const RunFlags& flags) {
 }
 
 Result<int> ReportChecked(const GlobalFlags& global, const RunFlags& flags) {
-  PTQ_ASSIGN_OR_RETURN(const results::TableFormat format, results::ParseTableFormat(flags.format));
+  PTQ_RETURN_IF_ERROR(CheckFormat(flags));
   PTQ_ASSIGN_OR_RETURN(const Opened opened, Open(global, flags.spec));
   PTQ_ASSIGN_OR_RETURN(const results::Store store,
                        results::Store::Open(opened.workspace.database(), results::Store::Mode::kReadOnly));
-  PTQ_RETURN_IF_ERROR(PrintTable(opened, store, format));
+  PTQ_RETURN_IF_ERROR(PrintReport(opened, store, flags));
   return static_cast<int>(kExitDone);
 }
 

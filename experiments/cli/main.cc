@@ -60,6 +60,7 @@ int Main(int argc, char** argv) {
   auto* run_command = app.add_subcommand("run", "Measure what an experiment still lacks, then print its table");
   run_command->add_option("SPEC", run.spec, "A TOML file, or the name of one in experiments/")->required();
   run_command->add_option("--format", run.format, format_help);
+  run_command->add_option("--out", run.out, "A file for it (default: stdout)");
   run_command->add_flag("--retry-failed", run.retry_failed, "Run trials again that failed before");
   run_command->add_flag("--no-checkpoint", run.no_checkpoint, "Search everything again, whatever earlier runs found");
   run_command->callback([&] { code = cli::Run(global, run); });
@@ -75,6 +76,7 @@ int Main(int argc, char** argv) {
   auto* report_command = app.add_subcommand("report", "Print an experiment's table from the store");
   report_command->add_option("SPEC", run.spec, "A TOML file, or the name of one in experiments/")->required();
   report_command->add_option("--format", run.format, format_help);
+  report_command->add_option("--out", run.out, "A file for it (default: stdout)");
   report_command->callback([&] { code = cli::Report(global, run); });
 
   std::string what;
