@@ -110,10 +110,11 @@ std::string CalibrationText(const Trial& trial) {
          Line("calibration_ids_sha256", data::Sha256(ids)) + Line("seed", std::to_string(trial.seed));
 }
 
-// Only where the camera's note is not obeyed, so that keys from before this line stay what they are.
+// Only where it is not as for the evaluated images, so that keys from before this line stay what they are.
 std::string CalibrationExifText(const Trial& trial) {
-  const data::DatasetEntry& entry = *trial.workload->calibration_dataset;
-  return entry.apply_exif_orientation ? "" : Line("calibration_exif_orientation", ExifText(entry));
+  const Workload& w = *trial.workload;
+  const bool same = w.calibration_dataset->apply_exif_orientation == w.dataset.apply_exif_orientation;
+  return same ? "" : Line("calibration_exif_orientation", ExifText(*w.calibration_dataset));
 }
 
 std::string NumericsLine() { return Line("numerics_version", std::to_string(kNumericsVersion)); }
