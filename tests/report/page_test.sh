@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# page_test.sh WRITE_SAMPLE_PAGE PAGE_TEST_PY: the sample's page in a browser.
+set -euo pipefail
+missing=()
+[[ -x /usr/bin/chromium ]] || missing+=(chromium)
+[[ -x /usr/bin/chromedriver ]] || missing+=(chromium-driver)
+/usr/bin/python3 -c 'import selenium' 2>/dev/null || missing+=(python3-selenium)
+if ((${#missing[@]} > 0)); then
+  echo "page_test: the page is tested in a browser, and it lacks: ${missing[*]}; sudo apt-get install ${missing[*]}" >&2
+  exit 1
+fi
+export HOME="$TEST_TMPDIR"
+page="$TEST_TMPDIR/sample.html"
+"$1" "$page"
+exec /usr/bin/python3 "$2" "$page" "${TEST_UNDECLARED_OUTPUTS_DIR:-$TEST_TMPDIR}"
