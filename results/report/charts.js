@@ -1,9 +1,10 @@
 // charts.js: accuracy against size and against latency, with the Pareto front.
 
-// Colours for colour-blind readers too: each theme has twelve; with seven shapes a pair repeats after 84 methods.
+// Twelve colours and seven shapes: a pair repeats after 84 methods.  In an order in which two of one shape, seven apart,
+// differ in what colour-blind readers see too, lightness or blue against yellow.
 const METHOD_COLOURS = {
-  light: ['#0072b2', '#d55e00', '#00866a', '#aa3377', '#a87500', '#332288', '#2391bd', '#882255', '#587a00', '#7a4a2b', '#c22f9a', '#555555'],
-  dark: ['#56b4e9', '#ff9a57', '#3ccfa0', '#f291c7', '#f0c945', '#a9a3ff', '#9be7ff', '#e8789f', '#b8d94c', '#d9a98a', '#ff7be5', '#c4c4c4'],
+  light: ['#0072b2', '#d55e00', '#00866a', '#aa3377', '#2391bd', '#882255', '#555555', '#a87500', '#332288', '#c22f9a', '#587a00', '#7a4a2b'],
+  dark: ['#56b4e9', '#ff9a57', '#3ccfa0', '#f291c7', '#9be7ff', '#e8789f', '#c4c4c4', '#f0c945', '#a9a3ff', '#ff7be5', '#b8d94c', '#d9a98a'],
 };
 const SHAPES = [['circle', 0], ['triangle', 0], ['rect', 0], ['rectRot', 0], ['triangle', 180], ['star', 0], ['crossRot', 0]];
 const METHODS = distinct(DATA.rows.filter(row => !isFloat(row)).map(row => row.method));
@@ -39,7 +40,7 @@ const pointLabels = {
   },
   afterDatasetsDraw(chart) {
     const {ctx, chartArea} = chart;
-    const taken = [];
+    const taken = lineBoxes(chart);
     forEachPoint(chart, element => taken.push({left: element.x - 5, right: element.x + 5, top: element.y - 5, bottom: element.y + 5}));
     ctx.save();
     ctx.font = `11px ${Chart.defaults.font.family}`;
@@ -61,9 +62,24 @@ function forEachPoint(chart, visit) {
   });
 }
 
+// The boxes around the steps of the lines, which no label may cross.
+function lineBoxes(chart) {
+  const boxes = [];
+  chart.data.datasets.forEach((dataset, index) => {
+    if (dataset.isMethod || !chart.isDatasetVisible(index)) return;
+    const places = chart.getDatasetMeta(index).data;
+    for (let i = 1; i < places.length; ++i) {
+      const from = places[i - 1], to = places[i];
+      boxes.push({left: from.x, right: to.x, top: from.y - 1, bottom: from.y + 1},
+                 {left: to.x - 1, right: to.x + 1, top: Math.min(from.y, to.y), bottom: Math.max(from.y, to.y)});
+    }
+  });
+  return boxes;
+}
+
 function placeLabel(ctx, area, taken, element, text) {
   const width = ctx.measureText(text).width;
-  const offsets = [[8, 0], [-8 - width, 0], [-width / 2, -13], [-width / 2, 13], [7, -10], [7, 10]];
+  const offsets = [[8, 0], [-8 - width, 0], [-width / 2, 13], [-width / 2, -13], [7, 10], [7, -10], [-7 - width, 10], [-7 - width, -10]];
   for (const [dx, dy] of offsets) {
     const box = {left: element.x + dx, right: element.x + dx + width, top: element.y + dy - 6, bottom: element.y + dy + 6};
     const inside = box.left >= area.left && box.right <= area.right && box.top >= area.top && box.bottom <= area.bottom;
@@ -91,6 +107,8 @@ function padded(values, share) {
   const margin = high > low ? (high - low) * share : Math.abs(high) * 0.05 || 1;
   return {min: low - margin, max: high + margin};
 }
+
+const heights = point => [point.y, ...(point.row.interval || []).map(end => end * 100)];
 
 function methodDatasets(shown) {
   return [...groupBy(shown, point => point.row.method)].map(([method, data]) => {
@@ -130,7 +148,7 @@ function chartOptions(group, axis, x, y) {
     scales: {x: scale(axis.title(group), x, digits), y: scale('top-1 %', y, digits)},
     plugins: {
       title: {display: true, text: group.name, color: text, font: {weight: '600'}},
-      legend: {position: 'bottom', labels: {color: text, usePointStyle: true, boxWidth: 9, padding: 9}},
+      legend: {position: 'bottom', labels: {color: text, usePointStyle: true, boxHeight: 7, pointStyleWidth: 18, padding: 9}},
       tooltip: {filter: item => item.dataset.isMethod, usePointStyle: true,
                 callbacks: {title: () => '', label: item => tooltipLines(item.raw, axis)}},
     },
@@ -206,7 +224,7 @@ class Plot {
     this.collapsedLabel.lastChild.textContent = ` with ${plural(collapsed, 'row')} that collapsed to under half of float32`;
     const shown = group.points.filter(point => this.collapsed.checked || !point.row.collapsed);
     const x = padded(shown.map(point => point.x), 0.08);
-    const y = padded([...shown.map(point => point.y), ...(isKnown(group.float) ? [group.float * 100] : [])], 0.08);
+    const y = padded([...shown.flatMap(heights), ...(isKnown(group.float) ? [group.float * 100] : [])], 0.05);
     if (this.chart) this.chart.destroy();
     this.chart = new Chart(this.canvas, {type: 'scatter', data: {datasets: chartDatasets(group, shown, x)},
                                          options: chartOptions(group, this.axis, x, y), plugins: [opaqueGround, pointLabels]});

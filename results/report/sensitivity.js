@@ -60,7 +60,8 @@ function heatMaps(record, range) {
 function heatScale(range) {
   const bar = el('span', {class: 'bar', 'aria-hidden': 'true'});
   bar.style.background = `linear-gradient(to right, ${HEAT.map(colour => `rgb(${colour.join(',')})`).join(', ')})`;
-  return el('div', {class: 'scale'}, `${range.high.toFixed(1)} dB`, bar, `${range.low.toFixed(1)} dB: noisy`, '\u00b7 \u201c=\u201d: equal outputs');
+  const texts = [`${range.high.toFixed(1)} dB`, `${range.low.toFixed(1)} dB, noisy`, '\u201c=\u201d: equal outputs'].map(text => el('span', {}, text));
+  return el('div', {class: 'scale'}, texts[0], bar, texts[1], texts[2]);
 }
 
 function sensitivityPart(record) {

@@ -159,6 +159,7 @@ class ResultsTable {
       head.setAttribute('aria-sort', isSorted ? this.sorted.direction : 'none');
     }
     for (const group of this.groups.values()) group.remove();
+    this.table.classList.toggle('grouped', this.sorted === null);
     if (this.sorted === null) this.appendGrouped(); else this.appendSorted();
     this.filter();
   }

@@ -171,6 +171,11 @@ class PageTest(unittest.TestCase):
         heat = self.browser.find_elements(By.CSS_SELECTOR, '#sensitivity table.heat')
         self.assertEqual(len(heat), 5, 'three grids, what is outside the blocks, and one table by block')
         self.assertEqual(len(heat[0].find_elements(By.CSS_SELECTOR, 'tbody td')), 72)
+        for width in (1400, 420):
+            self.show(width, 'light')
+            cut = self.run_script("""return [...document.querySelectorAll('.heat')]
+                .filter(table => table.getBoundingClientRect().right > table.parentElement.getBoundingClientRect().right + 1).length""")
+            self.assertEqual(cut, 0)
         self.assertIn('=', [cell.text for cell in heat[0].find_elements(By.TAG_NAME, 'td')])
         self.assertRegex(heat[2].find_element(By.TAG_NAME, 'td').get_attribute('title'),
                          r'blocks\.0\.attn\.qkv at 4 bits: \d+\.\d dB; \d+ of 256 images answered otherwise; top-1 \d+\.\d+ %')

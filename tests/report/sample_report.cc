@@ -44,13 +44,15 @@ constexpr Method kMethods[] = {{"min_max", "MinMax", 9.1},
 double Draw(const std::string& text) {
   uint64_t hash = 1469598103934665603U;
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
-  return static_cast<double>(hash >> 11) * 0x1p-53;
+  hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9U;
+  hash = (hash ^ (hash >> 27)) * 0x94d049bb133111ebU;
+  return static_cast<double>((hash ^ (hash >> 31)) >> 11) * 0x1p-53;
 }
 
 std::string Hex(const std::string& text) {
   std::string hex;
   for (int i = 0; i < 4; ++i) {
-    hex += fmt::format("{:016x}", static_cast<uint64_t>(Draw(fmt::format("{} {}", text, i)) * 0x1p62) * 4 + 1);
+    hex += fmt::format("{:016x}", static_cast<uint64_t>(Draw(fmt::format("{} {}", text, i)) * 0x1p63) * 2 + i % 2);
   }
   return hex;
 }
