@@ -149,6 +149,28 @@ TEST_F(RunTest, GcDropsWhatNobodyNeedsAndNoTrial) {
   EXPECT_EQ(Call({"db", "check"}).exit_code, 0);
 }
 
+TEST_F(RunTest, ReportsInEveryFormat) {
+  ASSERT_EQ(Call({"run", spec_}).exit_code, 0);
+  const std::string page = folder_ + "/report.html";
+  const Outcome html = Call({"report", spec_, "--format", "html", "--out", page});
+  ASSERT_EQ(html.exit_code, 0) << html.err;
+  EXPECT_EQ(html.out, "");
+  const std::string text = ReadText(page);
+  EXPECT_EQ(text.compare(0, 15, "<!doctype html>"), 0) << text.substr(0, 80);
+  EXPECT_THAT(text, HasSubstr(Query(database_, "SELECT trial_key FROM trial LIMIT 1")[0]));
+  EXPECT_THAT(text, HasSubstr("Chart"));
+  EXPECT_THAT(Call({"report", spec_, "--format", "latex"}).out, HasSubstr("\\toprule"));
+  EXPECT_THAT(Call({"report", spec_, "--format", "csv"}).out, HasSubstr(",adjusted_p,verdict\r\n"));
+  EXPECT_THAT(Call({"report", spec_, "--format", "markdown"}).out, HasSubstr("| Micro-ViT |"));
+  EXPECT_THAT(Call({"report", spec_, "--format", "json"}).out, HasSubstr("\"schema_version\": 1"));
+  const Outcome unknown = Call({"report", spec_, "--format", "htm"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("html"));
+  const Outcome nowhere = Call({"report", spec_, "--format", "html", "--out", folder_ + "/absent/x.html"});
+  EXPECT_EQ(nowhere.exit_code, 3);
+  EXPECT_THAT(nowhere.err, HasSubstr("x.html"));
+}
+
 TEST_F(RunTest, AbsentInputsAreRowsWithReasons) {
   WriteText(folder_ + "/absent.toml", R"(name = "absent"
 question = "What is missing?"
