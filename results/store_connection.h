@@ -15,6 +15,9 @@ struct Store::Connection {
   Database database;
 };
 
+// Of a file that this program makes.
+int64_t CurrentSchema();
+
 // Opens the file as Store::Open promises: checked to be ptqbench's, of this schema, created where asked.
 Result<Database> OpenResults(const std::string& path, Store::Mode mode);
 

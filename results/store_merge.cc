@@ -148,14 +148,13 @@ Result<MergeSummary> MergeResults(const std::string& target, const std::string& 
     PTQ_ASSIGN_OR_RETURN(const Database look, OpenResults(source, Store::Mode::kReadOnly));
     PTQ_ASSIGN_OR_RETURN(source_version, look.QueryInt("PRAGMA user_version"));
   }
-  PTQ_ASSIGN_OR_RETURN(const Database database, OpenResults(target, Store::Mode::kReadWrite));
-  PTQ_ASSIGN_OR_RETURN(const int64_t version, database.QueryInt("PRAGMA user_version"));
-  if (source_version != version) {
+  if (source_version != CurrentSchema()) {
     return Unsupported(fmt::format("has schema {}, and only files of schema {} can be merged; any `run` with --db and "
                                    "this file brings it up to date",
-                                   source_version, version),
+                                   source_version, CurrentSchema()),
                        source);
   }
+  PTQ_ASSIGN_OR_RETURN(const Database database, OpenResults(target, Store::Mode::kReadWrite));
   PTQ_ASSIGN_OR_RETURN(Statement attach, database.Prepare("ATTACH DATABASE ? AS source"));
   PTQ_RETURN_IF_ERROR(attach.BindText(fs::absolute(source, error).string()).Run());
   PTQ_ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(database));

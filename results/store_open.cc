@@ -146,4 +146,6 @@ Result<std::vector<std::string>> ColumnsOf(const Database& database, const std::
   }
 }
 
+int64_t CurrentSchema() { return kSchemaVersion; }
+
 }  // namespace ptq::results

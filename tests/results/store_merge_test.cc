@@ -151,6 +151,7 @@ TEST_F(StoreMergeTest, WhatIsNoSourceIsRefused) {
   ASSERT_FALSE(older.ok());
   EXPECT_EQ(older.error().code, ErrorCode::kUnsupported);
   EXPECT_THAT(older.error().message, HasSubstr("schema 3"));
+  EXPECT_FALSE(std::filesystem::exists(target_));
 }
 
 TEST_F(StoreMergeTest, ExportsEveryRowOfTheView) {
