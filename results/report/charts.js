@@ -131,6 +131,14 @@ function chartDatasets(group, shown, x) {
   return [...methodDatasets(shown), front, lineDataset(`float32 (${percent(group.float)} %)`, ends, themeColour('quiet'), [6, 4])];
 }
 
+// Chart.js's own, with a gap behind the shape.
+function legendLabels(chart) {
+  return Chart.defaults.plugins.legend.labels.generateLabels(chart).map(label => {
+    const dashed = chart.data.datasets[label.datasetIndex].borderDash || [];
+    return {...label, lineDash: [], text: ` ${label.text}${dashed.length > 0 ? ', dashed' : ''}`};
+  });
+}
+
 function tooltipLines(point, axis) {
   const {row} = point;
   const interval = row.interval ? ` [${fixed(row.interval[0] * 100, 1)}, ${fixed(row.interval[1] * 100, 1)}]` : '';
@@ -148,7 +156,7 @@ function chartOptions(group, axis, x, y) {
     scales: {x: scale(axis.title(group), x, digits), y: scale('top-1 %', y, digits)},
     plugins: {
       title: {display: true, text: group.name, color: text, font: {weight: '600'}},
-      legend: {position: 'bottom', labels: {color: text, usePointStyle: true, boxHeight: 7, pointStyleWidth: 18, padding: 9}},
+      legend: {position: 'bottom', labels: {color: text, usePointStyle: true, boxHeight: 7, padding: 10, generateLabels: legendLabels}},
       tooltip: {filter: item => item.dataset.isMethod, usePointStyle: true,
                 callbacks: {title: () => '', label: item => tooltipLines(item.raw, axis)}},
     },

@@ -7,7 +7,7 @@ function oursCell(row) {
 
 function paperRow(row) {
   const published = row.published ? percent(row.published.top1_fraction) : ABSENT;
-  return el('tr', {}, el('td', {}, row.model), el('td', {}, row.dataset), el('th', {scope: 'row'}, row.method), el('td', {class: 'num'}, row.bits),
+  return el('tr', {}, el('td', {class: 'model'}, row.model), el('td', {class: 'dataset'}, row.dataset), el('th', {scope: 'row'}, row.method), el('td', {class: 'num'}, row.bits),
             el('td', {class: 'num', title: row.published ? row.published.source : null}, published), el('td', {class: 'num'}, oursCell(row)),
             el('td', {class: 'num'}, points(row.change_fraction)), el('td', {}, verdictBadge(row)),
             el('td', {class: 'reason'}, row.verdict_reason || row.reasons.join('; ')));

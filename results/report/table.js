@@ -18,7 +18,7 @@ function collapseNote(row) {
 // The badges of a row and why it has them.
 function rowMarks(row) {
   const marks = [];
-  const add = (kind, name, texts) => marks.push(' ', el('span', {class: `badge ${kind}`}, name), ...noteMarks(texts));
+  const add = (kind, name, texts) => marks.push(' ', el('span', {class: 'mark'}, el('span', {class: `badge ${kind}`}, name), noteMarks(texts)));
   if (row.status !== 'measured') {
     add(row.status === 'not_run' ? '' : 'bad', STATUS_TEXT[row.status], row.reasons);
     return marks;

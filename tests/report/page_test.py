@@ -1,4 +1,4 @@
-"""The sample's page in Chromium: page_test.py PAGE OUTPUTS."""
+"""The sample's page and an empty one in Chromium: page_test.py PAGE EMPTY_PAGE OUTPUTS."""
 import base64
 import json
 import os
@@ -16,7 +16,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 PAGE = pathlib.Path(sys.argv[1]).resolve()
-OUTPUTS = pathlib.Path(sys.argv[2])
+EMPTY_PAGE = pathlib.Path(sys.argv[2]).resolve()
+OUTPUTS = pathlib.Path(sys.argv[3])
 
 # Values of one column of the rows that are shown, as texts.
 COLUMN = """return [...document.querySelectorAll('#table tbody:not([hidden]) tr.row > [data-column="' + arguments[0] + '"]')]
@@ -54,7 +55,7 @@ class PageTest(unittest.TestCase):
         errors = [entry for entry in self.browser.get_log('browser') if entry['level'] in ('SEVERE', 'WARNING')]
         self.assertEqual(errors, [])
         requested = [url for url in self.requests() if not url.startswith(('data:', 'blob:'))]
-        self.assertLessEqual(set(requested), {PAGE.as_uri()})
+        self.assertLessEqual(set(requested), {PAGE.as_uri(), EMPTY_PAGE.as_uri()})
         self.assertEqual(self.run_script("return performance.getEntriesByType('resource').length"), 0)
 
     def run_script(self, script, *arguments):
@@ -151,7 +152,7 @@ class PageTest(unittest.TestCase):
         data = self.run_script("""return Object.values(JSON.parse(document.getElementById('report-data').textContent).trials)
             .find(trial => trial.model.startsWith('deit') && trial.method === 'kl' && trial.w_bits === 4)""")
         for text in (data['trial_key'], '0123456789abcdef0123456789abcdef01234567-dirty', f"ptqbench reproduce {data['trial_key'][:12]}",
-                     'g++ 12.2.0', 'A CPU of 3 GHz', 'avx512f', '32 images', '16.00 GiB', 'rounds=3'):
+                     'g++ 12.2.0', 'A CPU of 3 GHz', 'avx512f', '32 images', '16.00 GiB', 'rounds=3', '<b>not bold</b>'):
             self.assertIn(text, box.text)
         self.assertEqual(len(box.find_elements(By.CSS_SELECTOR, '.strip .op')), 74)
         cell = box.find_element(By.CSS_SELECTOR, '.strip .op .cell')
@@ -250,6 +251,23 @@ class PageTest(unittest.TestCase):
             self.assertEqual(outside, [])
             box = self.run_script("return document.querySelector('#table .box').getBoundingClientRect().width")
             self.assertLessEqual(box, width)
+
+    def test_an_empty_report(self):
+        self.browser.get(EMPTY_PAGE.as_uri())
+        text = self.browser.find_element(By.TAG_NAME, 'body').text
+        for part in ('0 rows', 'No published figure', 'No quantized row was measured', 'was timed', 'mixes widths', 'No sensitivity study'):
+            self.assertIn(part, text)
+
+    def test_without_scripts_the_table_is_text(self):
+        self.browser.execute_cdp_cmd('Emulation.setScriptExecutionDisabled', {'value': True})
+        try:
+            self.browser.refresh()
+            text = self.browser.find_element(By.TAG_NAME, 'body').text
+        finally:
+            self.browser.execute_cdp_cmd('Emulation.setScriptExecutionDisabled', {'value': False})
+        self.assertIn('JavaScript', text)
+        self.assertIn('RepQ-ViT', text)
+        self.assertNotIn('What the columns mean', text)
 
     def test_pictures(self):
         for width in (1400, 420):

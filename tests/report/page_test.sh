@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# page_test.sh WRITE_SAMPLE_PAGE PAGE_TEST_PY: the sample's page in a browser.
+# page_test.sh WRITE_SAMPLE_PAGE PAGE_TEST_PY: the sample's page and an empty one in a browser.
 set -euo pipefail
 missing=()
 [[ -x /usr/bin/chromium ]] || missing+=(chromium)
@@ -11,5 +11,6 @@ if ((${#missing[@]} > 0)); then
 fi
 export HOME="$TEST_TMPDIR"
 page="$TEST_TMPDIR/sample.html"
-"$1" "$page"
-exec /usr/bin/python3 "$2" "$page" "${TEST_UNDECLARED_OUTPUTS_DIR:-$TEST_TMPDIR}"
+empty="$TEST_TMPDIR/empty.html"
+"$1" "$page" "$empty"
+exec /usr/bin/python3 "$2" "$page" "$empty" "${TEST_UNDECLARED_OUTPUTS_DIR:-$TEST_TMPDIR}"

@@ -259,6 +259,7 @@ void AddTroubles(Report& report) {
   warned.warning = "the float32 accuracy of these weights is far from the published one";
   TrialRecord& dirty = report.trials.at(Find(report, "DeiT-T", "KL", 4).trials[0].trial_key);
   dirty.build.revision += "-dirty";
+  dirty.notes["path"] = "<b>not bold</b>";
   Find(report, "DeiT-T", "KL", 4).trials[0].revision = dirty.build.revision;
   Find(report, "DeiT-T", "MSE", 8).trials[0].float_top1_fraction = std::nullopt;
   for (TrialSummary& trial : Find(report, "DeiT-T", "FQ-ViT", 8).trials) trial.simulated_only = {"log2"};

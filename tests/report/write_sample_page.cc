@@ -3,12 +3,20 @@
 
 #include "tests/report/sample_report.h"
 
+namespace {
+
+bool Write(const ptq::results::Report& report, const char* path) {
+  std::ofstream file(path, std::ios::binary);
+  file << ptq::results::RenderHtml(report) << std::flush;
+  return file.good();
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    std::cerr << "usage: write_sample_page FILE\n";
+  if (argc != 3) {
+    std::cerr << "usage: write_sample_page SAMPLE EMPTY\n";
     return 2;
   }
-  std::ofstream file(argv[1], std::ios::binary);
-  file << ptq::results::RenderHtml(ptq::results::SampleReport());
-  return file.flush() ? 0 : 1;
+  return Write(ptq::results::SampleReport(), argv[1]) && Write({}, argv[2]) ? 0 : 1;
 }
