@@ -153,7 +153,7 @@ function chartOptions(group, axis, x, y) {
   const digits = range => range.max - range.min > 12 ? 0 : range.max - range.min > 1.5 ? 1 : 2;
   return {
     animation: false, responsive: true, maintainAspectRatio: false, devicePixelRatio: Math.max(2, window.devicePixelRatio),
-    scales: {x: scale(axis.title(group), x, digits), y: scale('top-1 %', y, digits)},
+    scales: {x: scale(axis.title, x, digits), y: scale('top-1 %', y, digits)},
     plugins: {
       title: {display: true, text: group.name, color: text, font: {weight: '600'}},
       legend: {position: 'bottom', labels: {color: text, usePointStyle: true, boxHeight: 7, padding: 10, generateLabels: legendLabels}},
@@ -196,8 +196,8 @@ function latencyGroups() {
 }
 
 const AXES = {
-  size: {name: 'Accuracy against size', title: () => 'size, MB', tooltip: point => `${point.x.toFixed(2)} MB`},
-  latency: {name: 'Accuracy against latency', title: () => 'int8, ms for one forward pass', tooltip: point => `${point.x.toFixed(2)} ms`},
+  size: {name: 'Accuracy against size', title: 'size, MB', tooltip: point => `${point.x.toFixed(2)} MB`},
+  latency: {name: 'Accuracy against latency', title: 'int8, ms for one forward pass', tooltip: point => `${point.x.toFixed(2)} ms`},
 };
 
 function savePng(canvas, name) {
