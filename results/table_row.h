@@ -1,4 +1,5 @@
-// table_row.h: one table row reduced to the figures that every format prints; private to the table's sources.
+// table_row.h: one table row reduced to the figures that every format prints; for the sources of tables and
+// reports in this room.
 #pragma once
 
 #include <cstdint>
