@@ -40,8 +40,9 @@ class Answers {
 };
 
 constexpr char kMethods[] =
-    "SELECT method || '@' || method_version || ': ' || count(DISTINCT parameters) || ' sets of parameters, ' ||"
-    " count(DISTINCT scheme) || ' schemes; source and defaults: `ptqbench describe ' || method || '`' "
+    "SELECT method || '@' || method_version || ': ' || 'settings of its parameters: ' || count(DISTINCT parameters) || "
+    "', ' ||"
+    " 'schemes: ' || count(DISTINCT scheme) || '; source and defaults: `ptqbench describe ' || method || '`' "
     "FROM trial WHERE method <> 'float32' GROUP BY method, method_version ORDER BY 1";
 constexpr char kCost[] =
     "SELECT method || ': ' || round(avg(calibrate_seconds), 1) || ' s to calibrate on average (' ||"
@@ -95,14 +96,14 @@ Status Fill(Answers& answers) {
   answers.Open("The assumptions behind them", "not in the file: docs/ and the comment of each method say them");
   PTQ_RETURN_IF_ERROR(answers.Filled("Complexity: time, space, sample size, as measured", kCost));
   answers.Section("Theoretical claims");
-  answers.Open("Statements and proofs", "none is made");
+  answers.Open("Statements and proofs", "does not apply: none is made");
   answers.Section("Data sets");
   PTQ_RETURN_IF_ERROR(answers.Filled("Relevant statistics", kDatasets));
   PTQ_RETURN_IF_ERROR(answers.Filled("Details of the splits", kSplits));
   PTQ_RETURN_IF_ERROR(
       answers.Filled("Excluded data (none: every image of a set is evaluated) and preprocessing", kPreprocessing));
   answers.Open("Where the data can be had", "not in the file: data/datasets.toml names each source");
-  answers.Open("How new data were collected", "no new data were collected");
+  answers.Open("How new data were collected", "does not apply: none were collected");
   answers.Section("Shared code");
   PTQ_RETURN_IF_ERROR(answers.Filled("Dependencies", kDependencies));
   answers.Open("Training code", "nothing is trained here; the embedded models' trainer stands in data/embedded");
