@@ -165,6 +165,7 @@ Result<MergeSummary> MergeResults(const std::string& target, const std::string& 
   PTQ_ASSIGN_OR_RETURN(summary.trials_kept, database.QueryInt("SELECT count(*) FROM temp.map_trial WHERE NOT added"));
   PTQ_ASSIGN_OR_RETURN(const int64_t latencies_now, database.QueryInt("SELECT count(*) FROM main.latency_comparison"));
   summary.latencies_added = latencies_now - latencies_before;
+  PTQ_ASSIGN_OR_RETURN(summary.sensitivities_added, database.QueryInt("SELECT count(*) FROM temp.map_sensitivity"));
   PTQ_RETURN_IF_ERROR(transaction.Commit());
   return summary;
 }

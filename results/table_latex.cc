@@ -97,6 +97,7 @@ std::string RenderLatex(const Table& table) {
   }
   const TextGrid beside = Escaped(MakePublishedGrid(table, notes));
   std::string text =
+      "% Run LaTeX three times: longtable learns the widths of its columns.\n"
       "\\documentclass{article}\n\\usepackage[a4paper,landscape,margin=10mm]{geometry}\n\\usepackage{booktabs,"
       "longtable}\n"
       "\\setlength{\\tabcolsep}{3pt}\n\\setlength{\\parindent}{0pt}\n\\begin{document}\n\\scriptsize\n";

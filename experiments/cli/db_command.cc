@@ -23,9 +23,9 @@ Result<int> MergeChecked(const std::string& target, const std::string& source) {
     }
   }
   PTQ_ASSIGN_OR_RETURN(const results::MergeSummary merged, results::MergeResults(target, source));
-  std::printf("%lld trials added, %lld there before, %lld latency comparisons added\n",
+  std::printf("%lld trials added, %lld there before, %lld latency comparisons and %lld sensitivity studies added\n",
               static_cast<long long>(merged.trials_added), static_cast<long long>(merged.trials_kept),
-              static_cast<long long>(merged.latencies_added));
+              static_cast<long long>(merged.latencies_added), static_cast<long long>(merged.sensitivities_added));
   return static_cast<int>(kExitDone);
 }
 

@@ -14,9 +14,9 @@ function paperRow(row) {
 }
 
 function fillPaper(section) {
-  const rows = DATA.rows.filter(row => row.published || row.verdict);
+  const rows = DATA.rows.filter(row => row.status === 'measured' && (row.published || row.verdict));
   if (rows.length === 0) {
-    byId('paper-table').parentElement.replaceWith(el('p', {}, 'No published figure belongs to a row of this table.'));
+    byId('paper-table').parentElement.replaceWith(el('p', {}, 'No measured row of this table has a published figure; those of other rows stand in the results above.'));
     return;
   }
   const names = [['model'], ['dataset'], ['method'], ['W/A', 'num'], ['published %', 'num'], ['ours %', 'num'], ['change', 'num'], ['verdict'], ['why']];

@@ -48,10 +48,12 @@ void ExpectWhole(const std::string& database, int64_t& done) {
 
 TEST_F(KillTest, TwoHundredKillsEndInTheContentOfAnUndisturbedRun) {
   const std::string undisturbed = folder_ + "/undisturbed.sqlite";
-  const auto begin = std::chrono::steady_clock::now();
   const Outcome whole = RunProgram(Args(undisturbed));
   ASSERT_EQ(whole.exit_code, 0) << whole.err;
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const auto begin = std::chrono::steady_clock::now();
+  ASSERT_EQ(RunProgram(Args(undisturbed)).exit_code, 0);  // measures nothing: what a start takes on this machine now
+  const double start = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const double seconds = 3 * start;  // a resumed sweep dies at every stage all the same
   const std::string expected = StoredContent(undisturbed);
   std::vector<int> sweeps(kLanes), midway(kLanes);
   const auto lane = [&](int number) {
@@ -95,7 +97,8 @@ TEST_F(KillTest, TwoHundredKillsEndInTheContentOfAnUndisturbedRun) {
     total += sweeps[number];
     inside += midway[number];
   }
-  std::printf("%d kills over %d sweeps of %.1f s, %d of them with some trials done\n", kKills, total, seconds, inside);
+  std::printf("%d kills over %d sweeps within %.1f s of their start, %d of them with some trials done\n", kKills, total,
+              seconds, inside);
   EXPECT_GT(inside, kKills / 10) << "most kills came too early or too late to test anything";
 }
 

@@ -68,12 +68,14 @@ TEST_F(StoreMergeTest, IntoNothingIsACopyAndTwiceChangesNothing) {
   EXPECT_EQ(merged->trials_added, 3);
   EXPECT_EQ(merged->trials_kept, 0);
   EXPECT_EQ(merged->latencies_added, 2);
+  EXPECT_EQ(merged->sensitivities_added, 1);
   EXPECT_EQ(Content(target_), Content(source_)) << "every row of every table";
   EXPECT_THAT(Problems(target_), IsEmpty());
   const MergeSummary again = MergeResults(target_, source_).value();
   EXPECT_EQ(again.trials_added, 0);
   EXPECT_EQ(again.trials_kept, 3);
   EXPECT_EQ(again.latencies_added, 0);
+  EXPECT_EQ(again.sensitivities_added, 0);
   EXPECT_EQ(Content(target_), Content(source_));
 }
 
