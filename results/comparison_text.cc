@@ -2,8 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <sstream>
+#include <utility>
+#include <vector>
 
 #include "results/text_grid.h"
 
@@ -30,27 +35,46 @@ std::string Bits(const TrialSummary& trial) {
 
 TextGrid Sides(const Comparison& comparison) {
   TextGrid grid;
-  grid.header = {"",       "trial",     "model", "method", "parameters",
-                 "scheme", "execution", "seed",  "right",  "accuracy % [95 %]"};
-  grid.first_right_aligned = 7;
+  grid.header = {"", "trial", "model", "method", "execution", "seed", "right", "accuracy % [95 %]"};
+  grid.first_right_aligned = 5;
   for (const bool is_a : {true, false}) {
     const ComparedSide& side = is_a ? comparison.a : comparison.b;
     const TrialSummary& trial = side.summary;
     grid.rows.push_back(
         {is_a ? "A" : "B", trial.trial_key.substr(0, kShownDigits), trial.model,
-         fmt::format("{}@{} {}", trial.method, trial.method_version, Bits(trial)), trial.parameters, trial.scheme,
-         trial.exec_mode, fmt::format("{}", trial.seed), fmt::format("{}", side.right),
+         fmt::format("{}@{} {}", trial.method, trial.method_version, Bits(trial)), trial.exec_mode,
+         fmt::format("{}", trial.seed), fmt::format("{}", side.right),
          fmt::format("{} [{}, {}]", Percent(side.accuracy), Percent(side.interval.low), Percent(side.interval.high))});
   }
-  // what both share or neither has need not be read twice
-  for (size_t column = grid.header.size(); column-- > 1;) {
-    const bool is_text = column == 4 || column == 5;
-    if (!is_text || grid.rows[0][column] != grid.rows[1][column]) continue;
-    grid.header.erase(grid.header.begin() + column);
-    for (auto& row : grid.rows) row.erase(row.begin() + column);
-    --grid.first_right_aligned;
-  }
   return grid;
+}
+
+std::vector<std::string> Words(const std::string& text) {
+  std::istringstream stream(text);
+  return {std::istream_iterator<std::string>(stream), {}};
+}
+
+// The settings of one trial that the other has not: what both share need not be read twice.
+std::string OwnSettings(const TrialSummary& trial, const TrialSummary& other) {
+  std::vector<std::string> own;
+  for (const auto& [mine, theirs] :
+       {std::pair{trial.parameters, other.parameters}, std::pair{trial.scheme, other.scheme}}) {
+    const std::vector<std::string> known = Words(theirs);
+    for (const std::string& word : Words(mine)) {
+      if (std::find(known.begin(), known.end(), word) == known.end()) own.push_back(word);
+    }
+  }
+  return fmt::format("{}", fmt::join(own, " "));
+}
+
+// "A alone: percentile=0.999", for each side that has such settings.
+std::vector<std::string> Settings(const Comparison& comparison) {
+  const TrialSummary &a = comparison.a.summary, &b = comparison.b.summary;
+  std::vector<std::string> lines;
+  for (const auto& [name, own] : {std::pair{"A", OwnSettings(a, b)}, std::pair{"B", OwnSettings(b, a)}}) {
+    if (!own.empty()) lines.push_back(fmt::format("{} alone: {}", name, own));
+  }
+  return lines;
 }
 
 TextGrid TwoByTwo(const PairCounts& counts) {
@@ -75,13 +99,18 @@ std::vector<std::string> Sentences(const Comparison& comparison) {
           fmt::format("same first answer: {} % of the images", Percent(comparison.same_answer)), Verdict(comparison)};
 }
 
-std::string Words(const Comparison& comparison, bool markdown) {
+std::string Prose(const Comparison& comparison, bool markdown) {
+  const auto render = [markdown](const TextGrid& grid) {
+    return markdown ? RenderMarkdownGrid(grid) : RenderGrid(grid);
+  };
+  const char* bullet = markdown ? "* " : "";
   std::string text =
       fmt::format("{}{}: {} images\n\n", markdown ? "## " : "", comparison.dataset, comparison.counts.images());
-  for (const TextGrid& grid : {Sides(comparison), TwoByTwo(comparison.counts)}) {
-    text += (markdown ? RenderMarkdownGrid(grid) : RenderGrid(grid)) + "\n";
-  }
-  for (const std::string& sentence : Sentences(comparison)) text += (markdown ? "* " : "") + sentence + "\n";
+  text += render(Sides(comparison)) + "\n";
+  const std::vector<std::string> settings = Settings(comparison);
+  for (const std::string& line : settings) text += bullet + line + "\n";
+  text += (settings.empty() ? "" : "\n") + render(TwoByTwo(comparison.counts)) + "\n";
+  for (const std::string& sentence : Sentences(comparison)) text += bullet + sentence + "\n";
   return text;
 }
 
@@ -128,7 +157,7 @@ Result<ComparisonFormat> ParseComparisonFormat(const std::string& name) {
 
 std::string Render(const Comparison& comparison, ComparisonFormat format) {
   if (format == ComparisonFormat::kJson) return RenderJson(comparison);
-  return Words(comparison, format == ComparisonFormat::kMarkdown);
+  return Prose(comparison, format == ComparisonFormat::kMarkdown);
 }
 
 }  // namespace ptq::results

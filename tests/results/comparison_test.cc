@@ -114,10 +114,13 @@ TEST_F(ComparisonTest, Text) {
   EXPECT_EQ(Render(Sample(), ComparisonFormat::kText),
             R"(set40: 40 images
 
-   trial         model      method            parameters        execution  seed  right     accuracy % [95 %]
-------------------------------------------------------------------------------------------------------------
-A  ca978112ca1b  deit_tiny  percentile@1 8/8  percentile=0.999  simulated     0     30  75.00 [59.81, 85.81]
-B  3e23e8160039  deit_tiny  kl|x@1 8/8        bins=2048         simulated     0     29  72.50 [57.17, 83.89]
+   trial         model      method            execution  seed  right     accuracy % [95 %]
+------------------------------------------------------------------------------------------
+A  ca978112ca1b  deit_tiny  percentile@1 8/8  simulated     0     30  75.00 [59.81, 85.81]
+B  3e23e8160039  deit_tiny  kl|x@1 8/8        simulated     0     29  72.50 [57.17, 83.89]
+
+A alone: percentile=0.999
+B alone: bins=2048
 
 images   B right  B wrong
 -------------------------
@@ -135,10 +138,13 @@ TEST_F(ComparisonTest, Markdown) {
   EXPECT_EQ(Render(Sample(), ComparisonFormat::kMarkdown),
             R"(## set40: 40 images
 
-|  | trial | model | method | parameters | execution | seed | right | accuracy % [95 %] |
-|---|---|---|---|---|---|---:|---:|---:|
-| A | ca978112ca1b | deit_tiny | percentile@1 8/8 | percentile=0.999 | simulated | 0 | 30 | 75.00 [59.81, 85.81] |
-| B | 3e23e8160039 | deit_tiny | kl\|x@1 8/8 | bins=2048 | simulated | 0 | 29 | 72.50 [57.17, 83.89] |
+|  | trial | model | method | execution | seed | right | accuracy % [95 %] |
+|---|---|---|---|---|---:|---:|---:|
+| A | ca978112ca1b | deit_tiny | percentile@1 8/8 | simulated | 0 | 30 | 75.00 [59.81, 85.81] |
+| B | 3e23e8160039 | deit_tiny | kl\|x@1 8/8 | simulated | 0 | 29 | 72.50 [57.17, 83.89] |
+
+* A alone: percentile=0.999
+* B alone: bins=2048
 
 | images | B right | B wrong |
 |---|---:|---:|
