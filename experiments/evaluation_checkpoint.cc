@@ -1,24 +1,14 @@
 #include "experiments/evaluation_checkpoint.h"
 
-#include <sys/stat.h>
-
 #include <cstring>
 #include <optional>
 
 #include "data/files/sha256.h"
 #include "experiments/latency_comparison.h"
-#include "experiments/revision.h"
+#include "experiments/system_info.h"
 
 namespace ptq::experiments {
 namespace {
-
-// Which program runs: the revision, and of one built from uncommitted sources the file itself.
-std::string ProgramText() {
-  struct stat file {};
-  if (stat("/proc/self/exe", &file) != 0) return Revision();
-  return Revision() + " " + std::to_string(file.st_size) + " " + std::to_string(file.st_mtim.tv_sec) + "." +
-         std::to_string(file.st_mtim.tv_nsec);
-}
 
 // A file of this machine alone: bytes as they lie in memory.
 constexpr size_t kBytes = sizeof(results::Prediction::top);
@@ -32,7 +22,7 @@ std::string ToBytes(const results::Prediction* begin, size_t count) {
 }  // namespace
 
 std::string EvaluationScope(const Trial& trial, const method::Plan& plan) {
-  return data::Sha256("ptqbench evaluation 1\n" + trial.key + "\n" + PlanSha256(plan) + "\n" + ProgramText());
+  return data::Sha256("ptqbench evaluation 1\n" + trial.key + "\n" + PlanSha256(plan) + "\n" + ProgramIdentity());
 }
 
 Result<std::vector<results::Prediction>> EvaluationCheckpoint::Find() {

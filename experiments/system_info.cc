@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <sqlite3.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <torch/version.h>
@@ -235,6 +236,15 @@ std::string UtcNow() {
   char text[32];
   std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
   return text;
+}
+
+std::string ProgramIdentity() {
+  struct stat file {};
+  if (stat("/proc/self/exe", &file) != 0) {
+    return Revision();
+  }
+  return Revision() + " " + std::to_string(file.st_size) + " " + std::to_string(file.st_mtim.tv_sec) + "." +
+         std::to_string(file.st_mtim.tv_nsec);
 }
 
 }  // namespace ptq::experiments

@@ -25,6 +25,10 @@ BlasInfo LoadedBlas();
 // Compiler, flags, LibTorch, BLAS, oneDNN, CPU features, threads: the answer of `ptqbench describe build`.
 std::string DescribeBuild();
 
+// Which program runs: its revision with the size and time of its file, so that two builds of uncommitted sources
+// differ.
+std::string ProgramIdentity();
+
 // Asks glibc to keep freed activations instead of returning them to the system at once, which LibTorch pays for with
 // page faults after every op.  Called once at the start of main.
 void KeepFreedMemory();

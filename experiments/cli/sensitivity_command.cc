@@ -106,7 +106,7 @@ Result<Study> Prepare(SensitivityFlags flags, Workspace& workspace, PictureCache
 
 std::string ScopeOf(const Study& study, const std::vector<int64_t>& indices) {
   std::string text = "ptqbench sensitivity 1\n" + study.record.weights_sha256 + "\n" + study.images.manifest_sha256 +
-                     "\n" + Revision() + "\n" + std::to_string(indices.size()) + "\n" +
+                     "\n" + ProgramIdentity() + "\n" + std::to_string(indices.size()) + "\n" +
                      data::ToString(data::EffectivePreprocessing(study.entry.preprocessing, study.dataset)) + "\n";
   for (const auto& [bits, plan] : study.plans) {
     text += std::to_string(bits) + " " + PlanSha256(plan) + "\n";

@@ -32,6 +32,7 @@ TEST(ReproduceTest, EqualAttemptsMatchWhateverTheyCost) {
   now.calibrate_seconds = 9;
   now.peak_rss_bytes = 5;
   now.finished_utc = "later";
+  now.notes["worst_ops"] = "head 2.1 dB";
   const Reproduction result = CompareAttempts(Record(), now);
   EXPECT_TRUE(result.matches());
   EXPECT_EQ(result.equal_predictions, 3);
